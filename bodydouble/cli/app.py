@@ -1,0 +1,96 @@
+"""The ``bodydouble`` command: which verbs there are, and how errors leave it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+VERBS = {
+    "doctor": "Check this machine: libraries, models, disk, cores; each with a remedy.",
+    "assets": "List, fetch or add the models and sample recordings.",
+    "import": "Make a recording from synchronised videos.",
+    "process": "Turn a recording into a training episode.",
+    "inspect": "Show what is in an episode.",
+    "validate": "Check episodes against the schema and its rules.",
+    "render": "Make a preview video: cameras with skeleton beside the robot.",
+    "demo": "Run the whole way on the real sample recording.",
+}
+"""Verb to one line of help. Each is ``bodydouble/cli/<verb>.py`` (``import_recording`` for ``import``) with a typer ``app``, imported when used."""
+
+_MODULES = {"import": "import_recording"}
+
+
+class LazyVerbs(TyperGroup):
+    """Lists every verb, but imports a verb's module only when it is called (``--help`` stays fast)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the table above."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one verb and return its command."""
+        if cmd_name not in VERBS:
+            return None
+        if not _help_of_all_is_wanted(ctx):
+            module = importlib.import_module(f"bodydouble.cli.{_MODULES.get(cmd_name, cmd_name)}")
+            command: Any = typer.main.get_command(module.app)
+            command.name = cmd_name
+            return command  # type: ignore[no-any-return]
+        return typer.core.TyperCommand(cmd_name, help=VERBS[cmd_name])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Take the verb for a call; from here on its module is needed."""
+        ctx.meta["bodydouble.verb"] = args[0] if args else None
+        return super().resolve_command(ctx, args)
+
+
+def _help_of_all_is_wanted(ctx: click.Context) -> bool:
+    return "bodydouble.verb" not in ctx.meta
+
+
+app = typer.Typer(cls=LazyVerbs, no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from bodydouble import __version__
+
+        typer.echo(f"bodydouble {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def bodydouble(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+) -> None:
+    """Turn people showing a task into episodes that a humanoid robot can be trained on.
+
+    Example: bodydouble process REC -o episode.h5
+    """
+
+
+def main() -> None:
+    """Run the command line; a user's mistake leaves one sentence and an exit code, never a stack trace."""
+    os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe and TensorFlow Lite talk on stderr by default
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from bodydouble.errors import BodydoubleError
+
+    try:
+        app()
+    except BodydoubleError as error:
+        from rich.console import Console
+
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {error}", highlight=False, markup=True)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,110 @@
+"""Landmarks in the images: MediaPipe's 33 pose, 21 left-hand and 21 right-hand points of one person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.errors import DataError
+
+FloatArray = npt.NDArray[np.float64]
+
+POSE_NAMES = (
+    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
+    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+    "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb",
+    "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel", "right_heel",
+    "left_foot_index", "right_foot_index",
+)  # fmt: skip
+HAND_NAMES = (
+    "wrist", "thumb_cmc", "thumb_mcp", "thumb_ip", "thumb_tip", "index_mcp", "index_pip", "index_dip", "index_tip",
+    "middle_mcp", "middle_pip", "middle_dip", "middle_tip", "ring_mcp", "ring_pip", "ring_dip", "ring_tip",
+    "little_mcp", "little_pip", "little_dip", "little_tip",
+)  # fmt: skip
+LANDMARK_NAMES = POSE_NAMES + tuple(f"left_hand_{n}" for n in HAND_NAMES) + tuple(f"right_hand_{n}" for n in HAND_NAMES)
+"""The 75 landmarks in the order of every ``[..., 75, ...]`` array. MediaPipe's names and order (its "pinky" tip is our "little")."""
+
+POSE = slice(0, 33)
+LEFT_HAND = slice(33, 54)
+RIGHT_HAND = slice(54, 75)
+MAIN_JOINTS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
+"""Shoulders, elbows, wrists, hips, knees and ankles: the twelve pose landmarks that body errors are measured on."""
+
+
+def swapped_sides() -> npt.NDArray[np.intp]:
+    """Return the 75 indices that exchange left and right: ``pixels[..., swapped_sides(), :]`` is the relabelled view."""
+    names = {name: index for index, name in enumerate(LANDMARK_NAMES)}
+
+    def other(name: str) -> str:
+        if name.startswith("left_"):
+            return "right_" + name[5:]
+        if name.startswith("right_"):
+            return "left_" + name[6:]
+        return {"mouth_left": "mouth_right", "mouth_right": "mouth_left"}.get(name, name)
+
+    return np.array([names[other(name)] for name in LANDMARK_NAMES], dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """What the detectors saw, camera by camera, on the recording's frame sets. Arrays are read-only.
+
+    Shapes: C cameras, T frame sets. A landmark that was not detected is NaN in ``pixels`` and ``confidence``.
+    """
+
+    cameras: tuple[str, ...]
+    times_s: FloatArray
+    """(C, T) true capture time of each camera's frame, seconds from the start of the recording; NaN where the camera has no frame."""
+    pixels: FloatArray
+    """(C, T, 75, 2) in pixels of the calibrated image (the recording's crop origin already added)."""
+    confidence: FloatArray
+    """(C, T, 75) in [0, 1]: visibility for the pose, the hand's handedness score for hands (they have no visibility)."""
+    shape_m: FloatArray
+    """(C, T, 75, 3) the model's own 3D guess in metres, axes of the camera (x right, y down, z forward), pose centred on the hips
+    and hands on the hand: a prior on shape, not a measurement."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """What detected them: model names with their SHA-256, options."""
+
+    def __post_init__(self) -> None:
+        count, frames = len(self.cameras), self.times_s.shape[1]
+        expected = {"times_s": (count, frames), "pixels": (count, frames, 75, 2), "confidence": (count, frames, 75), "shape_m": (count, frames, 75, 3)}
+        for name, shape in expected.items():
+            array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
+            if array.shape != shape:
+                raise ValueError(f"Landmarks.{name} has shape {array.shape}; expected {shape}")
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @property
+    def frames(self) -> int:
+        """Number of frame sets."""
+        return int(self.times_s.shape[1])
+
+    def select(self, cameras: tuple[str, ...]) -> Landmarks:
+        """Return the landmarks of some cameras, in the order asked for."""
+        rows = [self.cameras.index(name) for name in cameras]
+        return Landmarks(cameras, self.times_s[rows], self.pixels[rows], self.confidence[rows], self.shape_m[rows], self.settings)
+
+    def save(self, path: Path) -> None:
+        """Write to an HDF5 file."""
+        with h5py.File(path, "w") as file:
+            file.attrs["cameras"] = list(self.cameras)
+            for name, value in self.settings.items():
+                file.attrs[f"settings.{name}"] = value
+            for name in ("times_s", "pixels", "confidence", "shape_m"):
+                file.create_dataset(name, data=getattr(self, name))
+
+    @classmethod
+    def load(cls, path: Path) -> Landmarks:
+        """Read what ``save`` wrote. Raises: DataError if the file is not one of those."""
+        try:
+            with h5py.File(path, "r") as file:
+                settings = {k.removeprefix("settings."): str(v) for k, v in file.attrs.items() if k.startswith("settings.")}
+                arrays = {name: file[name][()] for name in ("times_s", "pixels", "confidence", "shape_m")}
+                return cls(tuple(str(c) for c in file.attrs["cameras"]), settings=settings, **arrays)
+        except (OSError, KeyError, ValueError) as error:
+            raise DataError(f"{path} is not a landmarks file of this version: {error}") from None
