@@ -1,0 +1,77 @@
+"""The odd polynomial by which lenses bend a radius or an angle, its range of use and its inverse."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+_ITERATIONS = 100
+_TOLERANCE = 1e-15
+
+
+def distort(r: FloatArray, coefficients: tuple[float, ...]) -> FloatArray:
+    """Return ``r (1 + k1 r^2 + k2 r^4 + ...)`` element by element."""
+    return r * _even(r * r, coefficients)
+
+
+def distort_derivative(r: FloatArray, coefficients: tuple[float, ...]) -> FloatArray:
+    """Return the derivative of ``distort`` with respect to ``r``."""
+    return _even(r * r, tuple((2 * i + 3) * k for i, k in enumerate(coefficients)))
+
+
+def monotone_limit(coefficients: tuple[float, ...]) -> float:
+    """Return the first ``r > 0`` where ``distort`` stops growing, or infinity.
+
+    Beyond it the polynomial folds back, so that two directions would share one pixel: the model says nothing there.
+    """
+    slope = [1.0] + [(2 * i + 3) * k for i, k in enumerate(coefficients)]
+    while len(slope) > 1 and slope[-1] == 0.0:
+        slope.pop()
+    if len(slope) == 1:
+        return float("inf")
+    roots = np.roots(slope[::-1])  # in r^2
+    real = roots.real[(np.abs(roots.imag) <= 1e-9 * np.maximum(1.0, np.abs(roots))) & (roots.real > 0)]
+    return float(np.sqrt(real.min())) if len(real) else float("inf")
+
+
+def undistort(distorted: FloatArray, coefficients: tuple[float, ...], limit: float) -> FloatArray:
+    """Return the ``r`` in [0, limit] that ``distort`` maps to each value; NaN where there is none.
+
+    Newton's method inside a bracket that shrinks: it cannot leave the monotone branch.
+    """
+    target = np.asarray(distorted, dtype=np.float64)
+    low = np.zeros_like(target)
+    if np.isfinite(limit):
+        high = np.full_like(target, limit)
+    else:
+        high = np.maximum(np.nan_to_num(target), 1.0)
+        for _ in range(200):
+            short = distort(high, coefficients) < target
+            if not short.any():
+                break
+            high = np.where(short, 2 * high, high)
+    reachable = (target >= 0) & (target <= distort(high, coefficients))
+    r = np.clip(np.nan_to_num(target), low, high)
+    for _ in range(_ITERATIONS):
+        error = distort(r, coefficients) - target
+        high = np.where(error > 0, r, high)
+        low = np.where(error < 0, r, low)
+        slope = distort_derivative(r, coefficients)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = r - error / slope
+        middle = 0.5 * (low + high)
+        following = np.where((step > low) & (step < high), step, np.where(error == 0, r, middle))
+        done = np.abs(following - r) <= _TOLERANCE * np.maximum(1.0, np.abs(r))
+        r = following
+        if bool(np.all(done | ~reachable)):
+            break
+    return np.where(reachable, r, np.nan)
+
+
+def _even(r2: FloatArray, coefficients: tuple[float, ...]) -> FloatArray:
+    value = np.zeros_like(r2)
+    for k in reversed(coefficients):
+        value = (value + k) * r2
+    return value + 1.0
