@@ -1,1 +1,6 @@
-"""placeholder."""
+"""Stage four: a person's motion becomes a robot's, within the robot's limits."""
+
+from bodydouble.retarget.robot import Robot, robot_names
+from bodydouble.retarget.trajectory import RobotTrajectory
+
+__all__ = ["Robot", "RobotTrajectory", "robot_names"]

@@ -1,0 +1,237 @@
+"""The robot file: which human part drives which robot part, how strongly, and what is known about each joint.
+
+A robot is a URDF and one TOML. In the TOML an entry with ``for = { side = ["left", "right"] }`` stands for one entry a combination of the
+values, with ``{side}`` replaced in every text of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from bodydouble.config import Settings, load_settings
+from bodydouble.errors import UnknownNameError, UsageError
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
+
+SIDES = ("left", "right")
+FINGERS = ("index", "middle", "ring", "little")
+
+
+def _human_links() -> tuple[str, ...]:
+    names = ["pelvis", "spine", "thorax", "neck", "head"]
+    for side in SIDES:
+        names += [f"{side}_{part}" for part in ("clavicle", "upper_arm", "forearm", "hand", "thigh", "shank", "foot", "toes")]
+        names += [f"{side}_thumb_{part}" for part in ("metacarpal", "proximal", "distal")]
+        names += [f"{side}_{finger}_{part}" for finger in FINGERS for part in ("proximal", "middle", "distal")]
+    return tuple(names)
+
+
+HUMAN_LINKS = _human_links()
+"""Links of the human tree; a link's frame sits at the joint at its near end."""
+
+END_POINTS: dict[str, str] = {
+    f"{side}_{digit}_tip": f"{side}_hand_{digit}_tip" for side in SIDES for digit in ("thumb", *FINGERS)
+} | {f"{side}_{name}": f"{side}_{landmark}" for side in SIDES for name, landmark in (("heel", "heel"), ("toe_tip", "foot_index"))}  # fmt: skip
+"""Points of the person that are no link's origin, and the landmark that each is."""
+
+HUMAN_POINTS = HUMAN_LINKS + tuple(END_POINTS)
+
+
+class TaskEntry(Settings):
+    """One thing asked of the robot. Cost: (weight times error)^2, error in m or rad."""
+
+    name: str
+    kind: Literal["position", "orientation", "axis", "direction", "relative_position"]
+    """position: a robot link at its human counterpart's scaled place. orientation: a link turned as the human one. axis: one axis of the link
+    points as the human link's does. direction: from one link to another points as between the human parts. relative_position: a link's
+    place seen from ``origin``, in the axes of ``origin``."""
+    robot: str
+    """Link of the robot that is to be placed or turned."""
+    origin: str | None = None
+    """direction: where the arrow starts. relative_position: the link whose frame it is measured in."""
+    of: str | None = None
+    """relative_position only: measure from this link's place instead of the origin of ``origin`` (thumb to fingertip)."""
+    human: str | None = None
+    """Human point or link; the entry of [skeleton] that names ``robot`` where it is left out."""
+    axis: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    """axis only: which one, in the link's frame."""
+    weight: float = Field(gt=0)
+    """Cost of 1 m or 1 rad of error, before squaring."""
+    closes_below: float | None = Field(default=None, gt=0)
+    """relative_position with ``of`` only, m: full weight when the person's two points are in touch, none beyond this distance."""
+    landmarks: tuple[str, ...] = ()
+    """Human landmarks behind the target; its weight falls with the worst of them."""
+    unmet_above: float | None = Field(default=None, gt=0)
+    """m or rad: a frame with more error than this counts as unmet."""
+
+
+class JointEntry(Settings):
+    """How some joints behave, and from which landmarks they are known."""
+
+    joints: tuple[str, ...]
+    """Joint or group names."""
+    landmarks: tuple[str, ...] = ()
+    """A joint is observed where all of these are."""
+    acceleration: float | None = Field(default=None, gt=0)
+    """rad/s^2."""
+    rest_weight: float | None = Field(default=None, ge=0)
+    """Cost of 1 rad away from the rest posture, before squaring."""
+
+
+class SourceWeights(Settings):
+    """Factor on a task's weight by how the worst landmark behind it is known."""
+
+    observed: float = 1.0
+    interpolated: float = 0.7
+    inferred: float = 0.3
+
+
+class Regularisation(Settings):
+    """What keeps the solution single-valued and calm; all small beside the tasks."""
+
+    rest_weight: float = Field(default=0.02, ge=0)
+    """1/rad, towards the rest posture."""
+    unknown_rest_weight: float = Field(default=0.3, ge=0)
+    """1/rad, for joints whose human part is not observed."""
+    step_weight: float = Field(default=0.05, ge=0)
+    """1/rad, against moving away from the frame before."""
+    damping: float = Field(default=1e-3, gt=0)
+    """1/rad, against long steps within a frame."""
+    gentle_speed: float = Field(default=1.5, gt=0)
+    """rad/s that a joint may do while its human part is not known, and that it starts again with."""
+    gentle_time: float = Field(default=0.3, gt=0)
+    """s in which the permitted speed grows back to the joint's own once its human part is known again."""
+
+
+class SolverSettings(Settings):
+    """How long to look for a frame's answer."""
+
+    steps: int = Field(default=6, ge=1)
+    """At most, a frame."""
+    first_steps: int = Field(default=200, ge=1)
+    """At most, for the first frame, which starts from the rest posture."""
+    tolerance: float = Field(default=2e-5, gt=0)
+    """rad or m: a frame is done when no variable moves more than this in a step."""
+
+
+class RobotFile(Settings):
+    """All of a robot's TOML."""
+
+    name: str
+    description: str = ""
+    urdf: str
+    """File name, beside the TOML."""
+    acceleration: float = Field(default=100.0, gt=0)
+    """rad/s^2 of joints that no [[joints]] entry gives another."""
+    groups: dict[str, tuple[str, ...]]
+    """Every actuated joint in exactly one group, in the order in which joints are stored."""
+    rest: dict[str, float] = {}
+    """Joint to rest angle in degrees; 0 for the others."""
+    skeleton: dict[str, str]
+    """Human point to the robot link that is its counterpart; bone lengths are distances between these at zero."""
+    source_weights: SourceWeights = SourceWeights()
+    regularisation: Regularisation = Regularisation()
+    solver: SolverSettings = SolverSettings()
+    joints: tuple[JointEntry, ...] = ()
+    tasks: tuple[TaskEntry, ...]
+
+    @field_validator("joints", "tasks", mode="before")
+    @classmethod
+    def _expand(cls, entries: Any) -> Any:
+        return expand(entries) if isinstance(entries, list) else entries
+
+    @field_validator("groups", "skeleton", "rest", mode="before")
+    @classmethod
+    def _expand_mapping(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        expanded: dict[str, Any] = {}
+        for key, value in values.items():
+            for side in SIDES if "{side}" in key else ("",):
+                for finger in FINGERS if "{finger}" in key else ("",):
+                    fill = {"side": side, "finger": finger}
+                    expanded[_fill(key, fill)] = _fill(value, fill)
+        return expanded
+
+
+def expand(entries: list[Any]) -> list[Any]:
+    """Return the entries with every ``for`` written out."""
+    result = []
+    for entry in entries:
+        if not (isinstance(entry, dict) and isinstance(entry.get("for"), dict)):
+            result.append(entry)
+            continue
+        rest = {key: value for key, value in entry.items() if key != "for"}
+        for values in itertools.product(*entry["for"].values()):
+            result.append(_fill(rest, dict(zip(entry["for"], values, strict=True))))
+    return result
+
+
+def _fill(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        for name, replacement in names.items():
+            value = value.replace("{" + name + "}", replacement)
+        return value
+    if isinstance(value, list):
+        return [_fill(item, names) for item in value]
+    if isinstance(value, dict):
+        return {key: _fill(item, names) for key, item in value.items()}
+    return value
+
+
+def load_robot_file(path: Path) -> RobotFile:
+    """Read a robot's TOML.
+
+    Raises: UsageError naming the key, where a key is unknown, missing or of the wrong kind.
+    """
+    return load_settings(path, RobotFile)
+
+
+def check_names(file: RobotFile, *, links: tuple[str, ...], joints: tuple[str, ...], source: str, urdf: str) -> None:
+    """Check every name in ``file`` against the robot's links and actuated joints and the human's parts.
+
+    Raises: UnknownNameError listing the near names; UsageError for a joint in no group or in two, and for incomplete tasks.
+    """
+    _known("joint", (joint for group in file.groups.values() for joint in group), urdf, joints)
+    seen: dict[str, str] = {}
+    for group, members in file.groups.items():
+        for joint in members:
+            if joint in seen:
+                raise UsageError(
+                    f"{source}: joint '{joint}' is in the groups '{seen[joint]}' and '{group}'; each joint belongs to exactly one."
+                )
+            seen[joint] = group
+    missing = [joint for joint in joints if joint not in seen]
+    if missing:
+        raise UsageError(f"{source}: no group holds {', '.join(missing)}; each actuated joint of {urdf} must be in exactly one group.")
+    _known("joint", file.rest, urdf, joints)
+    _known("human part", file.skeleton, "the human skeleton", HUMAN_POINTS)
+    _known("link", file.skeleton.values(), urdf, links)
+    for entry in file.joints:
+        _known("joint or group", entry.joints, urdf, (*file.groups, *joints))
+        _known("landmark", entry.landmarks, "the 75 landmarks", LANDMARK_NAMES)
+    names: set[str] = set()
+    for task in file.tasks:
+        if task.name in names:
+            raise UsageError(f"{source}: two tasks are called '{task.name}'; give each its own name.")
+        names.add(task.name)
+        _known("link", (n for n in (task.robot, task.origin, task.of) if n is not None), urdf, links)
+        _known("human part", (n for n in (task.human,) if n is not None), "the human skeleton", HUMAN_POINTS)
+        _known("landmark", task.landmarks, "the 75 landmarks", LANDMARK_NAMES)
+        if task.kind in ("direction", "relative_position") and task.origin is None:
+            raise UsageError(f"{source}: task '{task.name}' is a {task.kind} and needs the key 'origin', the link that it starts from.")
+        for link in (task.robot, task.of, task.origin):
+            if link is not None and (task.human is None or link != task.robot) and link not in file.skeleton.values():
+                raise UsageError(
+                    f"{source}: task '{task.name}' names the link '{link}', which has no human counterpart. "
+                    f"Add a line `<human part> = \"{link}\"` to [skeleton]."
+                )  # fmt: skip
+
+
+def _known(kind: str, names: Any, owner: str, choices: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in choices:
+            raise UnknownNameError(kind, name, owner, choices)
