@@ -1,0 +1,164 @@
+"""``bodydouble inspect``: what is in an episode."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bodydouble.datasets import Episode
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command()
+def inspect(
+    episode: Path = typer.Argument(..., metavar="EPISODE", help="Episode file.", show_default=False),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object a program can read."),
+) -> None:
+    """Show what is in an episode: rates, joints, cameras, what was observed, quality and provenance.
+
+    Example: bodydouble inspect demo/episode.h5
+    """
+    from bodydouble.datasets import read_episode
+
+    opened = read_episode(episode)
+    if as_json:
+        typer.echo(json.dumps(summary(opened), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        _print(episode, opened)
+
+
+def summary(episode: Episode) -> dict[str, Any]:
+    """Return what ``inspect --json`` prints; a number that does not exist is None."""
+    return {
+        "actuated_joints": len(episode.trajectory.joint_names),
+        "joint_groups": {name: list(joints) for name, joints in episode.trajectory.joint_groups.items()},
+        "frames": episode.frames,
+        "rate_hz": round(episode.rate_hz, 6) if math.isfinite(episode.rate_hz) else None,
+        "duration_s": episode.duration_s,
+        "cameras": list(episode.cameras),
+        "grade": episode.grade,
+        "masks": masks(episode),
+        "quality": {name: gate.as_dict() for name, gate in episode.quality.items()},
+        "provenance": dict(episode.provenance),
+    }
+
+
+def masks(episode: Episode) -> dict[str, dict[str, float]]:
+    """Return the fractions observed, interpolated and inferred for body, left_hand, right_hand; what is left is missing."""
+    fractions = episode.motion.source_fractions()
+    return {part: {name: shares[name] for name in ("observed", "interpolated", "inferred")} for part, shares in fractions.items()}
+
+
+def _print(path: Path, episode: Episode) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from bodydouble.cli.quality_table import grade_text, quality_table, remedies
+
+    console = Console(highlight=False)
+    rate = f"{episode.rate_hz:.2f} Hz" if math.isfinite(episode.rate_hz) else "one frame"
+    joints = len(episode.trajectory.joint_names)
+    console.print(Text.assemble((str(path), "bold"), f" ({path.stat().st_size / 1e6:.1f} MB)"))
+    console.print(Text.assemble("Task   ", episode.task or "not given"))
+    console.print(Text.assemble("Time   ", f"{episode.frames} frames, {rate} (median of true times), {episode.duration_s:.3f} s"))
+    console.print(
+        Text.assemble("Robot  ", f"{episode.trajectory.robot}, {joints} actuated joints, positions in frame '{episode.trajectory.frame}'")
+    )
+    console.print(Text.assemble("Grade  ", grade_text(episode.grade)))
+    for name, values in episode.assumed.items():
+        console.print(Text(f"       {name} is assumed: {_plain(values)}", style="yellow"))
+    console.print()
+    for table in (_joints(episode), _cameras(episode), _masks(episode), quality_table(episode.quality)):
+        console.print(table)
+        console.print()
+    for line in remedies(episode.quality):
+        console.print(line)
+    flagged = {**_flagged("person", episode.motion.flags), **_flagged("robot", episode.trajectory.flags)}
+    if flagged:
+        console.print(Text("Flagged frames: " + ", ".join(f"{name} {count}" for name, count in flagged.items())))
+    console.print(_provenance(episode.provenance))
+
+
+def _joints(episode: Episode) -> Any:
+    import numpy as np
+
+    trajectory = episode.trajectory
+    table = _table("Joints", "group", "joints", "moved (deg)", "fastest (rad/s)", "names")
+    column = {name: index for index, name in enumerate(trajectory.joint_names)}
+    for group, names in trajectory.joint_groups.items():
+        rows = [column[name] for name in names]
+        moved = _largest(np.ptp(np.nan_to_num(trajectory.positions[:, rows]), axis=0)) if episode.frames else 0.0
+        fastest = _largest(np.abs(np.nan_to_num(trajectory.velocities[:, rows])))
+        table.add_row(
+            group, str(len(names)), f"{np.degrees(moved):.0f}", f"{fastest:.1f}", ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        )
+    return table
+
+
+def _cameras(episode: Episode) -> Any:
+    import numpy as np
+
+    table = _table("Cameras", "camera", "size", "images", "frames", "capture times (s)", "relabelled")
+    recording = episode.recording
+    for row, name in enumerate(episode.cameras):
+        width, height = recording.image_size[row]
+        times = recording.times_s[row][recording.present[row]]
+        stored = "stored" if episode.images is not None and name in episode.images.cameras else "not stored"
+        span = f"{times[0]:.3f} to {times[-1]:.3f}" if len(times) else "none"
+        table.add_row(name, f"{width}x{height}", stored, str(len(times)), span, f"{int(np.sum(episode.motion.relabelled[row] == 1))}")
+    return table
+
+
+def _masks(episode: Episode) -> Any:
+    table = _table("Known how (share of landmarks)", "part", "observed", "interpolated", "inferred", "missing")
+    for part, shares in episode.motion.source_fractions().items():
+        table.add_row(part, *(f"{100 * shares[name]:.1f} %" for name in ("observed", "interpolated", "inferred", "missing")))
+    return table
+
+
+def _provenance(provenance: Mapping[str, Any]) -> Any:
+    from rich.tree import Tree
+
+    tree = Tree("[bold]Provenance[/]")
+    _grow(tree, provenance)
+    return tree
+
+
+def _grow(tree: Any, values: Mapping[str, Any]) -> None:
+    from rich.text import Text
+
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            _grow(tree.add(Text(str(name))), value)
+        else:
+            tree.add(Text(f"{name}: {_plain(value)}"))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {item}" for name, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _flagged(owner: str, flags: Mapping[str, Any]) -> dict[str, int]:
+    return {f"{owner} {name}": int((flag == 1).sum()) for name, flag in flags.items() if (flag == 1).any()}
+
+
+def _largest(values: Any) -> float:
+    return float(values.max(initial=0.0))
+
+
+def _table(title: str, *columns: str) -> Any:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index in (0, len(columns) - 1) and column != "missing" else "right")
+    return table

@@ -1,0 +1,280 @@
+"""Writing and reading the episode file: HDF5, whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields as dataclass_fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from bodydouble.atomic import replacing
+from bodydouble.datasets.episode import Episode, RecordingInfo
+from bodydouble.datasets.guarded_file import GuardedFile
+from bodydouble.datasets.images import Image, StoredImages, encode_jpeg, jpeg_size
+from bodydouble.datasets.quality import Gate
+from bodydouble.datasets.schema import FORMAT, SCHEMA_VERSION, Field, fields_of
+from bodydouble.errors import DataError, FileExistsUsageError, UsageError
+from bodydouble.hand_pose.human_motion import HumanMotion
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, Landmarks
+from bodydouble.progress import Progress, silent
+from bodydouble.retarget.trajectory import RobotTrajectory
+
+if TYPE_CHECKING:
+    from bodydouble.calibration import Rig
+
+FrameImage = tuple[str, int, "Image | bytes"]
+"""(camera, frame of the episode from 0, RGB uint8 (H, W, 3) or JPEG bytes)."""
+
+
+def write_episode(
+    path: Path,
+    episode: Episode,
+    *,
+    images: Iterable[FrameImage] | None = None,
+    jpeg_quality: int = 90,
+    max_side: int | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> None:
+    """Write ``episode`` to ``path`` as one HDF5 file: beside it first, synced, then renamed, so that a crash leaves nothing half.
+
+    ``images`` may come in any order and are written one by one; without them those of ``episode.images`` are copied if there are any.
+    RGB images are encoded with ``jpeg_quality`` and shrunk to ``max_side`` px; JPEG bytes are kept as they are. ``progress`` counts images.
+
+    Raises: FileExistsUsageError if ``path`` exists and not ``force``; OutOfSpaceError; DataError when an image is missing or one too many.
+    """
+    path = Path(path)
+    if path.exists() and not force:
+        raise FileExistsUsageError(path)
+    if images is None and episode.images is not None:
+        images = _stored(episode)
+    with replacing(path) as partial, _new_file(partial) as (file, check_disk):
+        file.attrs["format"] = FORMAT
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["task"] = episode.task
+        file.attrs["grade"] = episode.grade
+        _write_group(file, "recording", episode.recording)
+        _write_group(file, "human", episode.motion)
+        _write_group(file, "robot", episode.trajectory)
+        _write_group(file, "landmarks", episode.landmarks)
+        file["landmarks"].attrs["names"] = json.dumps(LANDMARK_NAMES)
+        file["rig"] = _rig_to_text(episode.rig)
+        file["provenance"] = json.dumps(dict(episode.provenance), ensure_ascii=False)
+        _write_quality(file, episode)
+        check_disk()
+        if images is not None:
+            encoded = _encoded(images, jpeg_quality, max_side)
+            for done in _write_images(file, episode, encoded):
+                check_disk()
+                progress(*done)
+        file.flush()
+        file.attrs["complete"] = True
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Give a new HDF5 file and a check that raises OSError once the disk is full; that is checked again after closing."""
+    with GuardedFile(path) as guarded:
+        with h5py.File(guarded, "w") as file:
+            yield file, guarded.check
+        guarded.check()
+
+
+def read_episode(path: Path) -> Episode:
+    """Read an episode file; images stay in it until they are asked for.
+
+    Raises: UsageError if there is no such file; DataError if it is not a whole episode of a schema version that this program reads.
+    """
+    path = Path(path)
+    with open_episode_file(path) as file:
+        try:
+            cameras = tuple(json.loads(file["recording"].attrs["cameras"]))
+            return Episode(
+                task=str(file.attrs["task"]),
+                trajectory=RobotTrajectory.read(file["robot"]),
+                motion=HumanMotion.read(file["human"]),
+                landmarks=_read_landmarks(file["landmarks"], cameras),
+                rig=rig_from_text(file["rig"].asstr()[()]),
+                recording=_read_recording(file["recording"], cameras),
+                quality={name: read_gate(name, data) for name, data in file["quality"].items()},
+                provenance=json.loads(file["provenance"].asstr()[()]),
+                grade=str(file.attrs["grade"]),
+                images=StoredImages(path, tuple(c for c in cameras if c in file["images"])) if "images" in file else None,
+            )
+        except (KeyError, ValueError, TypeError, OSError, RuntimeError, UsageError) as error:
+            raise DataError(
+                f"{path} says it is an episode but cannot be read: {error}. Run `bodydouble validate` on it for what is wrong."
+            ) from None
+
+
+@contextmanager
+def open_episode_file(path: Path) -> Iterator[Any]:
+    """Open an episode file for reading as h5py.File, after checking that it is one, whole, and of a known version.
+
+    Raises: UsageError if there is no such file; DataError in one sentence for anything else that is wrong with it as a whole.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; an episode file (.h5) was expected.")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; an episode file (.h5) was expected.")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise UsageError(f"{path} cannot be read: permission denied.") from None
+        whole = "it is truncated or damaged" if _starts_as_hdf5(path) else "it is not an HDF5 file"
+        raise DataError(f"{path} is not a readable episode: {whole}. Copy it again, or make it again with `bodydouble process`.") from None
+    with file:
+        if file.attrs.get("format") != FORMAT:
+            raise DataError(
+                f"{path} is an HDF5 file but not a bodydouble episode (no format '{FORMAT}'). Episodes come from `bodydouble process`."
+            )
+        if file.attrs.get("schema_version") != SCHEMA_VERSION:
+            raise DataError(
+                f"{path} has episode schema version {file.attrs.get('schema_version')}; this bodydouble reads version {SCHEMA_VERSION}. "
+                "Update bodydouble, or make the episode again."
+            )
+        if not file.attrs.get("complete", False):
+            raise DataError(f"{path} was never finished: its `complete` mark is missing. Make it again with `bodydouble process`.")
+        yield file
+
+
+def _write_group(file: Any, name: str, value: Any) -> None:
+    """Fill one group from a dataclass: arrays as datasets described by the schema, the rest as JSON attributes."""
+    group = file.require_group(name)
+    datasets = {item.name: item for item in fields_of(name)}
+    for item in dataclass_fields(value):
+        content = getattr(value, item.name)
+        inner = fields_of(f"{name}/{item.name}")
+        if inner:
+            for key, data in content.items():
+                _write_array(file, f"{name}/{item.name}/{key}", data, inner[0])
+        elif item.name in datasets and content is not None:
+            _write_array(file, f"{name}/{item.name}", content, datasets[item.name])
+        elif content is not None:
+            group.attrs[item.name] = json.dumps(content, ensure_ascii=False)
+    if name == "recording":
+        _write_array(file, "recording/present", value.present, datasets["present"])
+
+
+_SHARED = {"robot/times_s": "human/times_s", "landmarks/times_s": "recording/times_s"}
+
+
+def _write_array(file: Any, path: str, array: Any, field: Field) -> None:
+    if path in _SHARED:
+        file[path] = file[_SHARED[path]]
+        return
+    data = np.asarray(array, dtype=field.dtype)
+    large = data.size > 1024
+    dataset = file.create_dataset(path, data=data, **({"compression": "gzip", "compression_opts": 1, "shuffle": True} if large else {}))
+    unit = field.unit
+    if field.path == "robot/task_errors/*":
+        unit = "rad" if path.endswith("_orientation") else "m"
+    for name, text in {"unit": unit, "frame": field.frame, "quaternion_order": field.quaternion_order, "meaning": field.meaning}.items():
+        if text:
+            dataset.attrs[name] = text
+
+
+def _write_quality(file: Any, episode: Episode) -> None:
+    group = file.create_group("quality", track_order=True)
+    for name, gate in episode.quality.items():
+        dataset = group.create_dataset(name, data=np.float64(gate.value))
+        dataset.attrs["unit"] = gate.unit
+        dataset.attrs["threshold"] = np.nan if gate.threshold is None else float(gate.threshold)
+        dataset.attrs["verdict"] = gate.verdict
+        dataset.attrs["better"] = gate.better
+        dataset.attrs["remedy"] = gate.remedy
+
+
+def read_gate(name: str, dataset: Any) -> Gate:
+    """Read one figure from ``quality/NAME``."""
+    attributes = dataset.attrs
+    threshold = float(attributes["threshold"])
+    return Gate(
+        name=name,
+        value=float(dataset[()]),
+        unit=str(attributes["unit"]),
+        threshold=None if np.isnan(threshold) else threshold,
+        verdict=attributes["verdict"],
+        better=attributes["better"],
+        remedy=str(attributes["remedy"]),
+    )
+
+
+def _encoded(images: Iterable[FrameImage], quality: int, max_side: int | None) -> Iterator[tuple[str, int, bytes]]:
+    for camera, frame, image in images:
+        yield camera, frame, image if isinstance(image, bytes) else encode_jpeg(image, quality=quality, max_side=max_side)
+
+
+def _write_images(file: Any, episode: Episode, images: Iterable[tuple[str, int, bytes]]) -> Iterator[tuple[float, float]]:
+    """Write one image after the other; gives (done, total) after each."""
+    present, cameras = episode.recording.present, episode.cameras
+    written = np.zeros_like(present)
+    group = file.create_group("images")
+    for camera in cameras:
+        # one image a chunk: h5py's own choice of chunks reads images 23 times slower
+        dataset = group.create_dataset(camera, shape=(episode.frames,), dtype=h5py.vlen_dtype(np.uint8), chunks=(1,))
+        dataset.attrs["encoding"] = "jpeg"
+        dataset.attrs["colour"] = "RGB once decoded"
+    for camera, frame, data in images:
+        row = cameras.index(camera) if camera in cameras else -1
+        if row < 0 or not 0 <= frame < episode.frames or not present[row, frame]:
+            raise DataError(f"image {frame} of camera '{camera}' was given, but the recording has no such frame")
+        if not written[row].any():
+            group[camera].attrs["image_size"] = jpeg_size(data, source=f"image {frame} of camera '{camera}'")
+        group[camera][frame] = np.frombuffer(data, np.uint8)
+        written[row, frame] = True
+        yield float(written.sum()), float(present.sum())
+    if not np.array_equal(written, present):
+        row, frame = (int(i) for i in np.argwhere(present & ~written)[0])
+        raise DataError(
+            f"camera '{cameras[row]}' gave no image for frame {frame} ({int((present & ~written).sum())} missing in all): "
+            "its video is shorter than its timestamps say or cannot be decoded to the end. Import it again or leave it out with --cameras."
+        )
+
+
+def _stored(episode: Episode) -> Iterator[FrameImage]:
+    assert episode.images is not None
+    for camera in episode.images.cameras:
+        for frame in range(episode.frames):
+            data = episode.images.jpeg(camera, frame)
+            if data is not None:
+                yield camera, frame, data
+
+
+def _read_landmarks(group: Any, cameras: tuple[str, ...]) -> Landmarks:
+    arrays = {name: group[name][()] for name in ("times_s", "pixels", "confidence", "shape_m")}
+    return Landmarks(cameras, settings=json.loads(group.attrs["settings"]), **arrays)
+
+
+def _read_recording(group: Any, cameras: tuple[str, ...]) -> RecordingInfo:
+    arrays = {name: group[name][()] for name in ("times_s", "frame_index", "image_size", "crop_origin_px")}
+    texts = {name: json.loads(group.attrs[name]) for name in ("name", "started_utc_ns", "operator", "consent") if name in group.attrs}
+    return RecordingInfo(cameras=cameras, **texts, **arrays)
+
+
+def _rig_to_text(rig: Rig) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        rig.save(Path(folder) / "rig.toml")
+        return (Path(folder) / "rig.toml").read_text(encoding="utf-8")
+
+
+def rig_from_text(text: str) -> Rig:
+    """Read a rig from the text of its rig.toml. Raises: UsageError as ``Rig.load`` does."""
+    from bodydouble.calibration import Rig
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "rig.toml").write_text(text, encoding="utf-8")
+        return Rig.load(Path(folder) / "rig.toml")
+
+
+def _starts_as_hdf5(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(8) == b"\x89HDF\r\n\x1a\n"

@@ -1,0 +1,101 @@
+"""A file for HDF5 to write to that a full disk cannot bring down."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+
+class GuardedFile(io.RawIOBase):
+    """A new file for h5py's file-object driver that remembers a failed write instead of reporting it to HDF5.
+
+    HDF5 cannot close a file whose writes fail: on a full disk it ends the process with a segmentation fault. So HDF5 is told that all is
+    well, what could not be written stays in memory for the few reads until the file is closed, and the writer calls ``check`` often to
+    stop early.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file: Any = open(path, "w+b", buffering=0)  # noqa: SIM115 - closed by close()
+        self._unwritten: list[tuple[int, bytes]] = []
+        self._end = 0
+        self._position = 0
+        self.error: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the OSError of the first write that failed, if one did."""
+        if self.error is not None:
+            raise self.error
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to ``offset``."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._end}[whence]
+        self._position = start + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def write(self, data: Any) -> int:
+        """Write all of ``data``, or keep it in memory once a write has failed."""
+        content = bytes(data)
+        written = 0
+        while self.error is None and written < len(content):
+            try:
+                self._file.seek(self._position + written)
+                written += self._file.write(content[written:])
+            except OSError as error:
+                self.error = error
+        if written < len(content):
+            self._unwritten.append((self._position + written, content[written:]))
+        self._position += len(content)
+        self._end = max(self._end, self._position)
+        return len(content)
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what was written, to the disk or not."""
+        view = memoryview(buffer).cast("B")
+        count = max(0, min(len(view), self._end - self._position))
+        content = bytearray(count)
+        self._file.seek(self._position)
+        there = self._file.read(count)
+        content[: len(there)] = there
+        for offset, data in self._unwritten:
+            first, last = max(offset, self._position), min(offset + len(data), self._position + count)
+            if first < last:
+                content[first - self._position : last - self._position] = data[first - offset : last - offset]
+        view[:count] = content
+        self._position += count
+        return count
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length."""
+        self._end = self._position if size is None else size
+        if self.error is None:
+            try:
+                self._file.truncate(self._end)
+            except OSError as error:
+                self.error = error
+        return self._end
+
+    def flush(self) -> None:
+        """Do nothing: nothing is buffered."""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self._file.close()
+        super().close()

@@ -1,0 +1,163 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+FRAMES, RATE_HZ = 4, 60.0
+SIZES = {"portrait": (72, 128), "wide": (160, 90)}
+
+
+@pytest.fixture
+def simulated_episode() -> Callable[..., Any]:
+    """Make a small simulated Episode: a person lifting the left arm, two cameras, a robot of three joints; fields can be replaced."""
+
+    def make(**replaced: Any) -> Any:
+        from bodydouble.datasets import Episode, RecordingInfo, judge
+
+        times = np.arange(FRAMES) / RATE_HZ
+        rig = _rig()
+        landmarks_m = _person(times)
+        pixels = np.stack([_project(rig.cameras[name], landmarks_m) for name in SIZES])
+        pixels[:, :, 54:] = np.nan  # the right hand is never seen
+        camera_times = np.stack([times, times + 0.001])
+        camera_times[1, 2] = np.nan  # the wide camera dropped a frame
+        pixels[1, 2] = np.nan
+        values: dict[str, Any] = {
+            "task": "raise the left arm – höher",
+            "trajectory": _trajectory(times),
+            "motion": _motion(times, landmarks_m),
+            "landmarks": _landmarks(camera_times, pixels),
+            "rig": rig,
+            "recording": RecordingInfo(
+                name="simulated",
+                cameras=tuple(SIZES),
+                image_size=np.array(list(SIZES.values())),
+                times_s=camera_times,
+                frame_index=np.tile(np.arange(FRAMES), (2, 1)),
+                crop_origin_px=np.zeros((2, 2)),
+            ),
+            "quality": judge(FIGURES),
+            "provenance": {"simulated": True, "seed": 0, "versions": {"bodydouble": "test"}},
+        }
+        return Episode(**{**values, **replaced})
+
+    return make
+
+
+FIGURES = {
+    "reprojection_median_px": 3.0, "reprojection_p95_px": 9.0, "joint_limit_violations": 0, "velocity_limit_violations": 0,
+    "bone_length_variation_pct": 0.0, "skew_p95_ms": 1.0, "hand_observed_pct": 50.0, "body_observed_pct": 100.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def simulated_images() -> Callable[[Any], Iterator[tuple[str, int, Any]]]:
+    """Give the images of ``simulated_episode``: red grows with the frame, green is the camera, blue is 200."""
+
+    def images(episode: Any) -> Iterator[tuple[str, int, Any]]:
+        for row, camera in enumerate(episode.cameras):
+            width, height = episode.recording.image_size[row]
+            for frame in np.flatnonzero(episode.recording.present[row]):
+                rgb = np.zeros((height, width, 3), np.uint8)
+                rgb[:] = (20 * frame, 90 * row, 200)
+                yield camera, int(frame), rgb
+
+    return images
+
+
+def _rig() -> Any:
+    from bodydouble.calibration import MountedCamera, PinholeCamera, Rig
+
+    cameras = {}
+    for name, (width, height), azimuth in zip(SIZES, SIZES.values(), (0.3, -0.5), strict=True):
+        model = PinholeCamera((width, height), (max(width, height),) * 2, (width / 2, height / 2))
+        forward = -np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+        down = np.array([0.0, 0.0, -1.0])
+        T = np.eye(4)
+        T[:3, :3] = np.stack([np.cross(down, forward), down, forward], axis=1)
+        T[:3, 3] = np.array([0, 0, 0.9]) - 3.0 * forward
+        cameras[name] = MountedCamera(name, model, "room", T)
+    return Rig("simulated", ("room",), cameras)
+
+
+def _person(times: np.ndarray) -> np.ndarray:
+    """(T, 75, 3): a stick figure facing x, its left arm lifted a little more every frame."""
+    from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
+
+    body = {
+        "nose": (0.1, 0, 1.6), "shoulder": (0, 0.18, 1.42), "elbow": (0, 0.22, 1.12), "wrist": (0.05, 0.24, 0.86), "hip": (0, 0.09, 0.9),
+        "knee": (0, 0.1, 0.48), "ankle": (0, 0.1, 0.07), "heel": (-0.05, 0.1, 0.02), "foot_index": (0.2, 0.12, 0.02),
+    }  # fmt: skip
+    points = np.zeros((75, 3))
+    for index, name in enumerate(LANDMARK_NAMES):
+        side = -1.0 if name.startswith("right") or name.endswith("right") else 1.0
+        part = name.removeprefix("left_").removeprefix("right_")
+        if "hand_" in name:
+            points[index] = (0.06 + 0.002 * (index % 5), side * 0.25, 0.8 - 0.01 * (index % 8))
+        else:
+            x, y, z = body.get(part, (0.1, 0.03, 1.63) if index < 11 else (0.08, 0.25, 0.78))
+            points[index] = (x, side * y, z)
+    person = np.tile(points, (len(times), 1, 1))
+    arm = ("left_wrist", "left_elbow", "left_pinky", "left_index", "left_thumb")
+    lifted = [index for index, name in enumerate(LANDMARK_NAMES) if name in arm or name.startswith("left_hand")]
+    person[:, lifted, 2] += 3.0 * times[:, None]
+    return person
+
+
+def _project(camera: Any, p_world: np.ndarray) -> np.ndarray:
+    return camera.model.project(p_world @ camera.T_camera_body[:3, :3].T + camera.T_camera_body[:3, 3])
+
+
+def _landmarks(times: np.ndarray, pixels: np.ndarray) -> Any:
+    from bodydouble.hand_pose.landmarks import Landmarks
+
+    confidence = np.where(np.isnan(pixels[..., 0]), np.nan, 0.9)
+    return Landmarks(tuple(SIZES), times, pixels, confidence, np.full((*pixels.shape[:-1], 3), np.nan), {"model": "simulated"})
+
+
+def _motion(times: np.ndarray, landmarks: np.ndarray) -> Any:
+    from bodydouble.hand_pose.human_motion import HumanMotion, Source
+
+    source = np.full((FRAMES, 75), Source.OBSERVED)
+    source[:, 54:] = Source.INFERRED
+    source[3, 60:] = Source.MISSING
+    landmarks = landmarks.copy()
+    landmarks[source == Source.MISSING] = np.nan
+    base = np.tile([0, 0, 0.9, 0, 0, 0, 1.0], (FRAMES, 1))
+    poses = np.tile(np.eye(4), (FRAMES, 2, 1, 1))
+    return HumanMotion(
+        times_s=times, frame="room", link_names=("pelvis", "left_upper_arm"), link_poses=poses, joint_names=("left_elbow_flexion",),
+        joint_angles=3.0 * times[:, None], joint_source=np.full((FRAMES, 1), Source.OBSERVED), base_pose=base, landmarks=landmarks,
+        landmark_sigma=np.full((FRAMES, 75), 0.01), landmark_source=source, bone_lengths={"upper_arm": 0.3}, stature=1.73,
+        cameras=tuple(SIZES), relabelled=np.array([[0, 1, 0, 0], [0, 0, 255, 0]]), fit_error_px=np.full(FRAMES, 3.0),
+        flags={"high_residual": np.array([0, 0, 1, 0], np.uint8)},
+    )  # fmt: skip
+
+
+def _trajectory(times: np.ndarray) -> Any:
+    from bodydouble.retarget.trajectory import RobotTrajectory
+
+    positions = np.stack([0.0 * times, 2.0 * times, -1.0 * times], axis=1)
+    return RobotTrajectory(
+        robot="optimus", times_s=times, frame="room", joint_names=("neck_yaw", "left_elbow", "right_elbow"),
+        joint_groups={"neck": ("neck_yaw",), "left_arm": ("left_elbow",), "right_arm": ("right_elbow",)}, positions=positions,
+        velocities=np.gradient(positions, times, axis=0), torques=np.full((FRAMES, 3), np.nan), joint_source=np.ones((FRAMES, 3)),
+        base_pose=np.tile([0, 0, 0.9, 0, 0, 0, 1.0], (FRAMES, 1)), lower=np.full(3, -1.0), upper=np.full(3, 1.0),
+        velocity_limit=np.full(3, 10.0), effort_limit=np.full(3, 50.0), task_errors={"left_hand_position": np.zeros(FRAMES)},
+        flags={"task_unmet": np.zeros(FRAMES, np.uint8)},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def written_episode(simulated_episode: Any, simulated_images: Any, tmp_path: Any) -> Any:
+    """Give the path of a simulated episode in a file of its own."""
+    from bodydouble.datasets import write_episode
+
+    episode = simulated_episode()
+    write_episode(tmp_path / "episode.h5", episode, images=simulated_images(episode))
+    return tmp_path / "episode.h5"

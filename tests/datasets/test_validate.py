@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from bodydouble.datasets import validate_episode
+from bodydouble.errors import UsageError
+
+
+def failures(path):
+    return [check for check in validate_episode(path) if check.verdict == "FAIL"]
+
+
+def change(path, dataset, edit):
+    with h5py.File(path, "r+") as file:
+        data = file[dataset][()]
+        edit(data)
+        file[dataset][()] = data
+
+
+def test_a_whole_episode_passes_every_check(written_episode):
+    checks = validate_episode(written_episode)
+    assert {check.verdict for check in checks} == {"PASS"}
+    assert {"schema", "times", "missing values", "joint ranges", "joint speeds", "images", "grade"} <= {check.name for check in checks}
+
+
+def test_every_failure_has_a_remedy(written_episode):
+    change(written_episode, "robot/positions", lambda p: p.__setitem__((1, 1), 5.0))
+    assert all(check.remedy for check in failures(written_episode))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "edit", "found"),
+    [
+        ("robot/times_s", lambda t: t.__setitem__(2, t[1]), "does not grow from frame 1 to 2"),
+        ("recording/times_s", lambda t: t.__setitem__((0, 3), 0.0), "capture times of camera 'portrait' go back"),
+        ("robot/base_pose", lambda q: q.__setitem__((1, 6), 1.1), "norm off by 0.1"),
+        ("human/base_pose", lambda q: q.__setitem__((0, slice(3, 7)), 0.0), "norm off by 1"),
+        ("robot/positions", lambda p: p.__imul__(180 / np.pi * 10), "degrees"),
+        ("human/joint_angles", lambda p: p.__setitem__((2, 0), 90.0), "degrees"),
+        ("robot/positions", lambda p: p.__setitem__((1, 2), 1.1), "right_elbow outside its range"),
+        ("robot/positions", lambda p: p.__setitem__((1, 0), 0.5), "neck_yaw faster than its limit"),
+        ("human/landmarks", lambda p: p.__setitem__((0, 0), np.nan), "NaN but not marked missing"),
+        ("human/landmarks", lambda p: p.__setitem__((3, 60), 0.0), "marked missing but hold numbers"),
+        ("robot/positions", lambda p: p.__setitem__((0, 0), np.nan), "NaN but not marked missing"),
+        ("recording/times_s", lambda t: t.__setitem__((1, 2), 0.1), "marked missing but hold numbers"),
+        ("landmarks/confidence", lambda c: c.__setitem__((0, 0, 0), np.nan), "not missing together"),
+        ("robot/lower", lambda p: p.__setitem__(0, np.nan), "may have none"),
+        ("human/fit_error_px", lambda p: p.__setitem__(0, np.inf), "infinite"),
+        ("human/landmark_source", lambda s: s.__setitem__((0, 0), 9), "without a meaning"),
+    ],
+)
+def test_a_wrong_number_is_found(written_episode, dataset, edit, found):
+    change(written_episode, dataset, edit)
+    assert any(found in check.found for check in failures(written_episode)), failures(written_episode)
+
+
+def test_a_dropped_dataset_a_wrong_type_and_a_wrong_shape_are_found(written_episode):
+    with h5py.File(written_episode, "r+") as file:
+        del file["robot/torques"]
+        velocities = file["robot/velocities"][()]
+        del file["robot/velocities"]
+        file["robot/velocities"] = velocities[:-1]
+        upper = file["robot/upper"][()]
+        del file["robot/upper"]
+        file["robot/upper"] = upper.astype(np.float32)
+    found = " ".join(check.found for check in failures(written_episode))
+    assert "robot/torques is missing" in found
+    assert "robot/velocities has shape (3, 3); expected (4, 3) (T, J)" in found
+    assert "robot/upper is float32; expected float64" in found
+
+
+def test_an_unknown_dataset_is_a_warning(written_episode):
+    with h5py.File(written_episode, "r+") as file:
+        file["robot/smell"] = 1
+    warned = [check for check in validate_episode(written_episode) if check.verdict == "WARN"]
+    assert [check.found for check in warned] == ["unknown datasets: robot/smell"]
+
+
+def test_a_joint_in_two_groups_or_in_none_is_found(written_episode):
+    with h5py.File(written_episode, "r+") as file:
+        groups = {"neck": ["neck_yaw"], "left_arm": ["left_elbow", "neck_yaw"]}
+        file["robot"].attrs["joint_groups"] = json.dumps(groups)
+    found = [check.found for check in failures(written_episode)]
+    assert "joint 'neck_yaw' is in 2 groups" in found
+    assert "joint 'right_elbow' is in 0 groups" in found
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[:-40], lambda d: b"", lambda d: b"\x00" * len(d)])
+def test_a_damaged_image_is_found_with_its_camera_and_frame(written_episode, damage):
+    with h5py.File(written_episode, "r+") as file:
+        images = file["images/wide"]
+        images[1] = np.frombuffer(damage(bytes(images[1])), np.uint8)
+    assert any("camera 'wide', frame 1" in check.found for check in failures(written_episode))
+
+
+def test_an_image_that_should_not_be_there_is_found(written_episode):
+    with h5py.File(written_episode, "r+") as file:
+        file["images/wide"][2] = file["images/wide"][1]
+    assert any("frame 2: the image and recording/present do not agree" in check.found for check in failures(written_episode))
+
+
+def test_an_edited_grade_verdict_or_count_is_found(written_episode):
+    with h5py.File(written_episode, "r+") as file:
+        file.attrs["grade"] = "B"
+        file["quality/reprojection_median_px"][()] = 40.0
+        file["quality/joint_limit_violations"][()] = 3
+    found = " ".join(check.found for check in failures(written_episode))
+    assert "reprojection_median_px is PASS; by quality.toml it is FAIL" in found
+    assert "joint_limit_violations says 3; the stored motion has 0" in found
+    assert "graded B; the stored figures deserve D" in found
+
+
+def test_an_assumed_scale_must_be_graded_c(written_episode):
+    with h5py.File(written_episode, "r+") as file:
+        file["human"].attrs["assumed"] = json.dumps({"stature": {"value": 1.73, "sigma": 0.07}})
+    assert any("deserve C" in check.found for check in failures(written_episode))
+
+
+def test_a_broken_rig_is_found(written_episode):
+    with h5py.File(written_episode, "r+") as file:
+        text = file["rig"].asstr()[()]
+        del file["rig"]
+        file["rig"] = text.replace("[cameras.wide]", "[cameras.wide]\nlens = 3")
+    assert any("lens" in check.found for check in failures(written_episode))
+
+
+def test_a_truncated_or_foreign_file_is_one_failed_check(written_episode, tmp_path):
+    written_episode.write_bytes(written_episode.read_bytes()[:-1000])
+    (tmp_path / "text.h5").write_text("hello")
+    for path in (written_episode, tmp_path / "text.h5"):
+        (check,) = validate_episode(path)
+        assert check.verdict == "FAIL"
+        assert check.remedy
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="does not exist"):
+        validate_episode(tmp_path / "no.h5")
