@@ -1,0 +1,242 @@
+"""Landmarks and a rig to HumanMotion: sides, triangulation, bone lengths, frame-by-frame fit, whole trajectory, and how each value is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.calibration import Rig
+from bodydouble.errors import DataError, UsageError
+from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, estimate_bones, stature_from_limbs, typical_lengths
+from bodydouble.hand_pose.depth_prior import DepthPrior, place_shape, shape_scale
+from bodydouble.hand_pose.human import LINKS, Human, angle_names, joint_angles, named_lengths
+from bodydouble.hand_pose.human_motion import HumanMotion, Source
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, MAIN_JOINTS, POSE, Landmarks
+from bodydouble.hand_pose.observations import Observations
+from bodydouble.hand_pose.person_change import person_changes
+from bodydouble.hand_pose.pose_fit import PosePrior, fit_pose, linearise
+from bodydouble.hand_pose.reprojection import reprojection_residuals
+from bodydouble.hand_pose.sides import decide_sides
+from bodydouble.hand_pose.skeleton import REFERENCE_STATURE
+from bodydouble.hand_pose.sources import JOINT_SIGMA, absent_frames, classify, observed_landmarks
+from bodydouble.hand_pose.trajectory_fit import smooth_trajectory
+from bodydouble.hand_pose.triangulate import triangulate
+from bodydouble.progress import Progress, silent
+
+FloatArray = npt.NDArray[np.float64]
+
+COARSE_TO_FINE = (16.0, 4.0, 1.0)
+"""Factors on the expected error when a pose starts from nothing."""
+DRIFT_SIGMA = 3.0
+"""rad/s (m/s for the pelvis): how far a frame's pose may be expected from the last one's, a tenth of it for each second between."""
+BONE_FRAMES = 24
+HIGH_RESIDUAL = 3.0
+"""A frame whose median residual exceeds this many sigmas is flagged."""
+FIT_FRAMES_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class EstimatorSettings:
+    """What a person may choose. Part of the cache key."""
+
+    stature: float | None = None
+    """m; None to estimate it (several cameras) or to assume 1.73 m (one camera)."""
+
+
+def estimate(landmarks: Landmarks, rig: Rig, settings: EstimatorSettings = EstimatorSettings(), *, progress: Progress = silent) -> HumanMotion:
+    """Fit one person to what static cameras saw.
+
+    The rig's cameras must be mounted on "room". Raises: UsageError for a camera on a moving body; DataError when no frame shows a person to
+    enough cameras.
+    """
+    rig = rig.select(landmarks.cameras)
+    moving = [f"'{camera.name}' on '{camera.body}'" for camera in rig.cameras.values() if camera.body != "room"]
+    if moving:
+        raise UsageError(
+            f"camera {', '.join(moving)} moves with its body, whose motion this recording does not hold. "
+            "Cameras mounted on 'room' can be processed; choose them with --cameras."
+        )
+    times_s = master_times(landmarks)
+    observations = Observations.of(landmarks, rig)
+    single = len(landmarks.cameras) == 1
+    sigma = np.nan_to_num(np.nanmedian(np.where(observations.weight > 0, observations.sigma_rad, np.nan)[:, :, POSE], axis=2), nan=0.01)
+    swap = decide_sides(observations.origins, observations.rays, observations.weight, sigma, times_s)
+    observations = observations.exchanged(swap)
+    assumed = {name: {"value": item.value, "sigma": item.sigma} for name, item in rig.assumed.items()}
+    if single:
+        stature = settings.stature or STATURE_MEAN
+        if settings.stature is None:
+            assumed["stature"] = {"value": STATURE_MEAN, "sigma": STATURE_SIGMA}
+        lengths = typical_lengths(stature)
+        T_world_camera = rig.camera(landmarks.cameras[0]).T_body_camera
+        scale = shape_scale(landmarks, stature / REFERENCE_STATURE * 0.5)
+        observations = replace(observations, depth=DepthPrior.of(landmarks, T_world_camera, scale))
+        starts = np.stack(
+            [place_shape(landmarks, observations.rays[0, t], observations.origins[0], T_world_camera, scale, t) for t in range(len(times_s))]
+        )
+        triangulated = None
+    else:
+        starts = triangulated = _triangulated(observations)
+        stature = settings.stature or stature_from_limbs(triangulated)[0]
+        lengths = typical_lengths(stature)
+
+    order = _frame_order(observations, starts)
+    human = Human(lengths)
+    if not single:
+        chosen = _spread(order, BONE_FRAMES)
+        prior = PosePrior.of(human)
+        poses = []
+        for number, frame in enumerate(chosen):
+            poses.append(fit_pose(human, start_pose(human, starts[frame]), observations, int(frame), prior, widen=COARSE_TO_FINE, iterations=12))
+            progress(0.15 * (number + 1) / len(chosen), 1.0)
+        lengths, _ = estimate_bones(observations, chosen, poses, stature)
+        human = Human(lengths)
+    progress(0.3, 1.0)
+    configurations = _frame_by_frame(human, observations, times_s, starts, order[0], lambda share: progress(0.3 + 0.3 * share, 1.0))
+    configurations = smooth_trajectory(
+        human, configurations, observations, times_s, report=lambda done, total: progress(0.6 + 0.3 * done / total, 1.0)
+    )
+    motion = _describe(human, configurations, observations, landmarks, times_s, swap, rig, triangulated, stature, assumed)
+    progress(1.0, 1.0)
+    return motion
+
+
+def master_times(landmarks: Landmarks) -> FloatArray:
+    """Return (T,) the time of each frame set: the mean of its cameras' capture times."""
+    with np.errstate(invalid="ignore"):
+        times: FloatArray = np.nanmean(landmarks.times_s, axis=0)
+    return times
+
+
+def start_pose(human: Human, points: FloatArray) -> FloatArray:
+    """Return a configuration whose pelvis stands where points (75, 3) of hips and shoulders say; the rest hangs at rest."""
+    row = LANDMARK_NAMES.index
+    left_hip, right_hip = points[row("left_hip")], points[row("right_hip")]
+    shoulders = (points[row("left_shoulder")] + points[row("right_shoulder")]) / 2
+    hips = (left_hip + right_hip) / 2
+    left = left_hip - right_hip + points[row("left_shoulder")] - points[row("right_shoulder")]
+    up = shoulders - hips
+    up = up / np.linalg.norm(up)
+    left = left - up * (left @ up)
+    left = left / np.linalg.norm(left)
+    rotation = np.column_stack([np.cross(left, up), left, up])
+    import pinocchio as pin
+
+    q: FloatArray = human.rest.copy()
+    q[:3] = hips
+    q[3:7] = pin.Quaternion(rotation).coeffs()
+    return q
+
+
+def _triangulated(observations: Observations) -> FloatArray:
+    cameras, frames = observations.weight.shape[:2]
+    flat = (cameras, frames * 75)
+    found = triangulate(
+        observations.origins, observations.rays.reshape(*flat, 3), observations.weight.reshape(flat), np.nan_to_num(observations.sigma_rad, nan=1.0).reshape(flat)
+    )  # fmt: skip
+    return found.points.reshape(frames, 75, 3)
+
+
+def _frame_order(observations: Observations, starts: FloatArray) -> npt.NDArray[np.intp]:
+    """Return the frames a pose can start in, best seen first. Raises: DataError if there is none."""
+    hips_and_shoulders = [LANDMARK_NAMES.index(f"{side}_{name}") for side in ("left", "right") for name in ("hip", "shoulder")]
+    usable = np.isfinite(starts[:, hips_and_shoulders]).all(axis=(1, 2))
+    if not usable.any():
+        raise DataError(
+            "No frame shows a person's shoulders and hips to enough cameras (two with a rig, or the only one), so nothing can be fitted. "
+            "Check with `bodydouble render` or a video player that a whole person is in view, or choose another range with --start and --stop."
+        )
+    score = np.where(usable, observations.weight[:, :, list(MAIN_JOINTS)].sum(axis=(0, 2)), -1.0)
+    order = np.argsort(-score, kind="stable")
+    return order[: int(usable.sum())]
+
+
+def _spread(order: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
+    """Choose up to ``count`` frames spread over time among the better seen ones."""
+    better = np.sort(order[: max(count, int(np.ceil(FIT_FRAMES_SHARE * len(order))))])
+    return better[np.unique(np.linspace(0, len(better) - 1, min(count, len(better))).round().astype(int))]
+
+
+def _frame_by_frame(
+    human: Human, observations: Observations, times_s: FloatArray, starts: FloatArray, first: int, report: Progress | object
+) -> FloatArray:
+    """Fit every frame, warm-started outwards from the best seen one (T, nq)."""
+    frames = observations.frames
+    prior = PosePrior.of(human)
+    poses = np.tile(human.rest, (frames, 1))
+    poses[first] = fit_pose(human, start_pose(human, starts[first]), observations, first, prior, widen=COARSE_TO_FINE, iterations=15)
+    done = 1
+    for run in (range(first + 1, frames), range(first - 1, -1, -1)):
+        last = first
+        for frame in run:
+            interval = max(abs(times_s[frame] - times_s[last]), 1e-3)
+            near = np.full(human.nv, 1.0 / (DRIFT_SIGMA * interval) ** 2)
+            poses[frame] = fit_pose(
+                human, poses[last], observations, frame, prior, predicted=poses[last], predicted_information=near, widen=(2.0, 1.0), iterations=4
+            )
+            last = frame
+            done += 1
+            report(done / frames)  # type: ignore[operator]
+    return poses
+
+
+def _describe(
+    human: Human, configurations: FloatArray, observations: Observations, landmarks: Landmarks, times_s: FloatArray,
+    swap: npt.NDArray[np.bool_], rig: Rig, triangulated: FloatArray | None, stature: float, assumed: dict[str, dict[str, float]],
+) -> HumanMotion:  # fmt: skip
+    frames = len(times_s)
+    points = np.stack([human.landmarks(q) for q in configurations])
+    links = np.stack([human.link_poses(q) for q in configurations])
+    angles = np.stack([joint_angles(human, q) for q in configurations])
+    observed = observed_landmarks(observations, points)
+    spread, joint_spread, residual = _uncertainty(human, configurations, observations, observed)
+    landmark_source = classify(observed, times_s)
+    joint_source = classify(joint_spread < JOINT_SIGMA, times_s)
+    nobody = np.isnan(landmarks.pixels[:, :, POSE]).all(axis=(0, 2, 3))
+    base = configurations[:, :7].copy()
+    absent = absent_frames(observed, times_s)
+    for array in (points, links, angles, base, spread):
+        array[absent] = np.nan
+    landmark_source[absent] = joint_source[absent] = Source.MISSING
+    unseen = np.isnan(landmarks.pixels[:, :, POSE]).all(axis=(2, 3))
+    relabelled = np.where(unseen, 255, swap.astype(np.uint8)).astype(np.uint8)
+    motion = HumanMotion(
+        times_s=times_s, frame="room" if not rig.assumed else "camera", link_names=LINKS, link_poses=links, joint_names=angle_names(),
+        joint_angles=angles, joint_source=joint_source, base_pose=base, landmarks=points, landmark_sigma=spread, landmark_source=landmark_source,
+        bone_lengths=named_lengths(human.lengths), stature=stature, cameras=landmarks.cameras, relabelled=relabelled,
+        fit_error_px=np.full(frames, np.nan), assumed=assumed, triangulated=triangulated,
+        flags={"no_person": nobody.astype(np.uint8), "person_changed": person_changes(landmarks).astype(np.uint8),
+               "high_residual": (np.nan_to_num(residual) > HIGH_RESIDUAL).astype(np.uint8)},
+    )  # fmt: skip
+    errors = reprojection_residuals(motion, landmarks, rig).error_px
+    counted = np.isfinite(errors)
+    squared = np.where(counted, errors, 0.0) ** 2
+    count = counted.sum(axis=(0, 2))
+    rms = np.sqrt(squared.sum(axis=(0, 2)) / np.maximum(count, 1))
+    return replace(motion, fit_error_px=np.where(count > 0, rms, np.nan))
+
+
+def _uncertainty(
+    human: Human, configurations: FloatArray, observations: Observations, observed: npt.NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return sigma of landmarks (T, 75) m and of joints (T, J) rad from each frame's own normal equations, and the median residual (T,).
+
+    Scaled by the residuals' own spread. Temporal smoothing is left out, so these are upper bounds for smooth motion.
+    """
+    prior = PosePrior.of(human)
+    frames = len(configurations)
+    landmark_sigma, joint_sigma, median = np.full((frames, 75), np.nan), np.full((frames, human.nv - 6), np.nan), np.full(frames, np.nan)
+    for frame, q in enumerate(configurations):
+        normal = linearise(human, q, observations, frame, prior)
+        covariance = np.linalg.inv(normal.hessian + 1e-9 * np.eye(human.nv))
+        here = human.kinematics(q)
+        spread = np.einsum("nik,kl,njl->nij", here.landmark_jacobian, covariance, here.landmark_jacobian, optimize=True)
+        scaled, _ = observations.residuals(here.landmarks, frame)
+        sizes = np.linalg.norm(scaled, axis=-1)[observations.weight[:, frame] > 0]
+        median[frame] = float(np.median(sizes)) if sizes.size else np.nan
+        factor = max(median[frame] / 1.18, 1.0) if sizes.size else 1.0  # 1.18: median of a Rayleigh distribution with unit sigma
+        landmark_sigma[frame] = factor * np.sqrt(np.linalg.eigvalsh(spread)[:, -1].clip(0))
+        joint_sigma[frame] = factor * np.sqrt(np.diag(covariance)[6:])
+    return landmark_sigma, joint_sigma, median

@@ -1,0 +1,137 @@
+"""What the fit is given: every camera's rays to every landmark, how far each may be off, and the pull they exert on a pose.
+
+A residual is the angle between the ray that was observed and the direction to the landmark, as a tangent in the plane across the ray, in
+units of the expected error. To first order it is the reprojection error in pixels over its sigma, and it needs no camera model: fisheye rays
+beyond 90 degrees are as good as any. Cameras only enter through 3x3 sums, so the cost of a solve does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.calibration import Rig
+from bodydouble.hand_pose.depth_prior import DepthPrior
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks, swapped_sides
+
+FloatArray = npt.NDArray[np.float64]
+
+MIN_VISIBILITY = 0.3
+"""Pose landmarks that the model itself believes less than this are guesses of a hidden limb."""
+POSE_ERROR = 0.018
+"""One sigma of a pose landmark's pixel error as a share of the person's height in the image (11 px for a person 600 px tall); COCO's annotators
+differ by 0.025 (eyes) to 0.107 (hips) of the square root of the person's area (Ronchi and Perona 2017, "Benchmarking and error diagnosis")."""
+HAND_ERROR = 0.10
+"""The same for a hand landmark, as a share of the hand's size in the image."""
+MIN_ERROR_PX = 3.0
+COARSE = ("pinky", "index", "thumb", "heel", "foot_index", "ear", "eye", "eye_inner", "eye_outer", "mouth", "nose")
+COARSE_FACTOR = 2.0
+"""The pose model's points on hands, feet and face sit on skin, not on joints, and are less exact than its joints."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Rays of C cameras over T frames to the 75 landmarks; NaN rays and zero weight where nothing was seen."""
+
+    origins: FloatArray
+    """(C, 3) camera centres in the world."""
+    rays: FloatArray
+    """(C, T, 75, 3) unit directions in the world."""
+    basis: FloatArray
+    """(C, T, 75, 2, 3) two unit vectors across each ray."""
+    sigma_rad: FloatArray
+    """(C, T, 75) expected error of each ray."""
+    weight: FloatArray
+    """(C, T, 75) confidence, zero where unseen."""
+    depth: DepthPrior | None = None
+    """With one camera: what is guessed of the depths."""
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return int(self.rays.shape[1])
+
+    @classmethod
+    def of(cls, landmarks: Landmarks, rig: Rig) -> Observations:
+        """Turn landmarks into rays of a rig whose cameras do not move in the world."""
+        cameras, frames = len(landmarks.cameras), landmarks.frames
+        origins, rays = np.zeros((cameras, 3)), np.full((cameras, frames, 75, 3), np.nan)
+        sigma = expected_error_px(landmarks)
+        for row, name in enumerate(landmarks.cameras):
+            camera = rig.camera(name)
+            seen = np.isfinite(landmarks.pixels[row]).all(axis=-1)
+            in_camera = camera.model.rays(landmarks.pixels[row][seen])
+            rays[row][seen] = in_camera @ camera.T_body_camera[:3, :3].T
+            origins[row] = camera.T_body_camera[:3, 3]
+            beside = camera.model.rays(landmarks.pixels[row][seen] + (1.0, 0.0))
+            radians_per_px = np.arccos(np.clip(np.sum(in_camera * beside, axis=-1), -1.0, 1.0))
+            sigma[row][seen] *= np.nanmedian(radians_per_px) if radians_per_px.size else 1.0
+        weight = np.nan_to_num(landmarks.confidence)
+        weight[..., POSE] = np.where(weight[..., POSE] >= MIN_VISIBILITY, weight[..., POSE] ** 2, 0.0)
+        weight = np.where(np.isfinite(rays).all(axis=-1), weight, 0.0)
+        return cls(origins, rays, _across(rays), sigma, weight)
+
+    def exchanged(self, swap: npt.NDArray[np.bool_]) -> Observations:
+        """Return the observations with left and right exchanged in the views (C, T) that ``swap`` marks."""
+        other = swapped_sides()
+
+        def pick(values: FloatArray) -> FloatArray:
+            mask = swap.reshape(swap.shape + (1,) * (values.ndim - 2))
+            return np.where(mask, values[:, :, other], values)
+
+        return Observations(self.origins, pick(self.rays), pick(self.basis), pick(self.sigma_rad), pick(self.weight), self.depth)
+
+    def residuals(self, points: FloatArray, frame: int) -> tuple[FloatArray, FloatArray]:
+        """Return residuals (C, 75, 2) in sigmas and depths (C, 75) of points (75, 3) at one frame; a point behind a camera has depth <= 0."""
+        towards = points[None] - self.origins[:, None]
+        depth = np.sum(self.rays[:, frame] * towards, axis=-1)
+        across = np.einsum("cnij,cnj->cni", self.basis[:, frame], towards)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = across / depth[..., None] / self.sigma_rad[:, frame, :, None]
+        return scaled, depth
+
+    def pull(self, points: FloatArray, frame: int, *, widen: float = 1.0) -> tuple[FloatArray, FloatArray, float]:
+        """Return information (75, 3, 3), gradient (75, 3) and robust cost of points (75, 3) at one frame.
+
+        Cauchy's loss: an outlier keeps a small pull, so that a wrong start can still be left; ``widen`` multiplies the
+        expected error, for a start that is far off (graduated non-convexity, Blake and Zisserman 1987).
+        """
+        scaled, depth = self.residuals(points, frame)
+        valid = (self.weight[:, frame] > 0) & (depth > 0.05)
+        scaled = np.where(valid[..., None], scaled, 0.0) / widen
+        squared = np.sum(scaled**2, axis=-1)
+        weight = np.where(valid, self.weight[:, frame], 0.0)
+        influence = weight / (1.0 + squared)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = 1.0 / (depth * self.sigma_rad[:, frame] * widen)
+        tangents = scaled * self.sigma_rad[:, frame, :, None] * widen
+        rows = self.basis[:, frame] - tangents[..., :, None] * self.rays[:, frame][..., None, :]
+        rows = np.where(valid[..., None, None], rows * scale[..., None, None], 0.0)
+        information = np.einsum("cn,cnki,cnkj->nij", influence, rows, rows)
+        gradient = np.einsum("cn,cnki,cnk->ni", influence, rows, scaled)
+        return information, gradient, float(np.sum(weight * np.log1p(squared)))
+
+
+def expected_error_px(landmarks: Landmarks) -> FloatArray:
+    """Return (C, T, 75) the expected error in px of each landmark, from the size of the person and of each hand in the image."""
+    sigma = np.full(landmarks.confidence.shape, np.nan)
+    for rows, share in ((POSE, POSE_ERROR), (LEFT_HAND, HAND_ERROR), (RIGHT_HAND, HAND_ERROR)):
+        points = landmarks.pixels[:, :, rows]
+        seen = np.isfinite(points).all(axis=(2, 3))
+        extent = np.full(seen.shape, np.nan)
+        extent[seen] = np.max(np.ptp(points[seen], axis=1), axis=-1)
+        sigma[..., rows] = np.maximum(share * extent, MIN_ERROR_PX)[..., None]
+    for index, name in enumerate(LANDMARK_NAMES[POSE]):
+        if name.removeprefix("left_").removeprefix("right_").removeprefix("mouth_") in COARSE or name.startswith("mouth"):
+            sigma[..., index] *= COARSE_FACTOR
+    return sigma
+
+
+def _across(rays: FloatArray) -> FloatArray:
+    """Return two unit vectors (..., 2, 3) across each ray."""
+    helper = np.where(np.abs(rays[..., 2:3]) < 0.8, [0.0, 0.0, 1.0], [1.0, 0.0, 0.0])
+    first = np.cross(rays, helper)
+    first /= np.linalg.norm(first, axis=-1, keepdims=True)
+    return np.stack([first, np.cross(rays, first)], axis=-2)

@@ -1,0 +1,56 @@
+"""How each value of a fitted motion is known: observed at that instant, interpolated over a short gap, inferred, or missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.hand_pose.human_motion import Source
+from bodydouble.hand_pose.landmarks import POSE
+from bodydouble.hand_pose.observations import Observations
+
+FloatArray = npt.NDArray[np.float64]
+
+AGREES_SIGMA = 3.5
+"""A view agrees with the fit when its residual is below this."""
+SURE_WEIGHT = 0.25
+"""Least weight of a view that counts: a visibility of 0.5 squared."""
+MAX_GAP_S = 0.2
+"""A longer gap is not interpolation: in 0.2 s a hand can start, move 10 cm and stop."""
+MAX_ABSENCE_S = 1.0
+"""A person unseen for longer than this is missing, not inferred."""
+JOINT_SIGMA = 0.35
+"""rad: a joint whose angle the images leave more open than this was not observed."""
+
+
+def observed_landmarks(observations: Observations, points: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return (T, 75) True where enough cameras saw a landmark and agree with the fit: two, or the only one."""
+    needed = min(2, len(observations.origins))
+    agreeing = np.zeros((observations.frames, 75), dtype=int)
+    for frame in range(observations.frames):
+        scaled, depth = observations.residuals(points[frame], frame)
+        near = np.linalg.norm(np.nan_to_num(scaled, nan=np.inf), axis=-1) < AGREES_SIGMA
+        sure = observations.weight[:, frame] >= SURE_WEIGHT
+        agreeing[frame] = np.sum(near & sure & (depth > 0), axis=0)
+    return agreeing >= needed
+
+
+def classify(observed: npt.NDArray[np.bool_], times_s: FloatArray) -> npt.NDArray[np.uint8]:
+    """Return (T, N) of ``Source`` from an observed mask (T, N): gaps up to ``MAX_GAP_S`` between observations are interpolated, the rest inferred."""
+    source = np.where(observed, Source.OBSERVED, Source.INFERRED).astype(np.uint8)
+    for column in range(observed.shape[1]):
+        seen = np.flatnonzero(observed[:, column])
+        for before, after in zip(seen[:-1], seen[1:], strict=True):
+            if after > before + 1 and times_s[after] - times_s[before] <= MAX_GAP_S:
+                source[before + 1 : after, column] = Source.INTERPOLATED
+    return source
+
+
+def absent_frames(observed: npt.NDArray[np.bool_], times_s: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return (T,) True where the body has not been seen for ``MAX_ABSENCE_S`` either way: nothing can be said of it there."""
+    seen = np.flatnonzero(observed[:, POSE].sum(axis=1) >= 4)
+    if not len(seen):
+        return np.ones(len(times_s), dtype=bool)
+    nearest = np.min(np.abs(times_s[:, None] - times_s[None, seen]), axis=1)
+    absent: npt.NDArray[np.bool_] = nearest > MAX_ABSENCE_S
+    return absent
