@@ -59,9 +59,8 @@ def apply(T_a_b: npt.ArrayLike, p_b: npt.ArrayLike) -> FloatArray:
 def rotate(T_a_b: npt.ArrayLike, v_b: npt.ArrayLike) -> FloatArray:
     """Return ``v_a``: the directions ``v_b`` (..., 3) of frame b in frame a, without the translation."""
     R, v = np.asarray(T_a_b, dtype=np.float64)[..., :3, :3], np.asarray(v_b, dtype=np.float64)
-    if R.ndim == 2:
-        return v @ R.T
-    return np.einsum("...ij,...j->...i", R, v)
+    v_a: FloatArray = v @ R.T if R.ndim == 2 else np.einsum("...ij,...j->...i", R, v)
+    return v_a
 
 
 def is_rotation(R: npt.ArrayLike, *, tolerance: float = ROTATION_TOLERANCE) -> npt.NDArray[np.bool_]:

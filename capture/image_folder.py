@@ -1,0 +1,46 @@
+"""A camera whose frames are image files in one folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.errors import DataError
+
+RgbImage = npt.NDArray[np.uint8]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the images of a folder in the order of their names, numbers counted as numbers (9 before 10)."""
+    images = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    return sorted(images, key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)])
+
+
+def read_image(path: Path) -> RgbImage:
+    """Read an image as RGB, turned upright as its EXIF orientation says. Raises: DataError if it cannot be read."""
+    import cv2
+
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DataError(f"{path} cannot be read as an image. Copy it again, or take it out of the folder.")
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def read_images(folder: Path, wanted: npt.NDArray[np.int64]) -> Iterator[tuple[int, RgbImage]]:
+    """Yield (index, image) for the indices ``wanted`` into ``list_images``. Raises: DataError if one is missing or has another size."""
+    images = list_images(folder)
+    size: tuple[int, ...] | None = None
+    for index in wanted.tolist():
+        if index >= len(images):
+            raise DataError(f"{folder} holds {len(images)} images; frame {index} was asked for. Import it again.")
+        image = read_image(images[index])
+        if size is not None and image.shape != size:
+            raise DataError(f"{images[index]} is {image.shape[1]}x{image.shape[0]} px but those before it are {size[1]}x{size[0]} px.")
+        size = image.shape
+        yield index, image
