@@ -4,6 +4,7 @@ from bodydouble.calibration.assumed import assumed_camera, assumed_rig
 from bodydouble.calibration.camera_model import CameraModel, contains
 from bodydouble.calibration.fisheye import FisheyeCamera
 from bodydouble.calibration.formats.aniposelib import read_aniposelib, write_aniposelib
+from bodydouble.calibration.formats.any_format import read_rig
 from bodydouble.calibration.formats.qualisys import read_qualisys
 from bodydouble.calibration.matching import check_rig_matches
 from bodydouble.calibration.pinhole import PinholeCamera
@@ -23,5 +24,6 @@ __all__ = [
     "contains",
     "read_aniposelib",
     "read_qualisys",
+    "read_rig",
     "write_aniposelib",
 ]

@@ -234,7 +234,8 @@ def _find_key_frame(path: Path, index: int, times_s: npt.NDArray[np.float64]) ->
 
 def _quarter_turns(frame: Any) -> int:
     """Return the number of counterclockwise quarter turns that make the frame upright."""
-    return int(round(frame.rotation / 90)) % 4
+    turns: int = round(frame.rotation / 90) % 4
+    return turns
 
 
 def _upright_size(frame: Any) -> tuple[int, int]:
