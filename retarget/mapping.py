@@ -64,6 +64,8 @@ class TaskEntry(Settings):
     """relative_position with ``of`` only, m: full weight when the person's two points are in touch, none beyond this distance."""
     landmarks: tuple[str, ...] = ()
     """Human landmarks behind the target; its weight falls with the worst of them."""
+    inferred: float | None = Field(default=None, ge=0)
+    """Factor on the weight where one of them was inferred, instead of [source_weights]."""
     unmet_above: float | None = Field(default=None, gt=0)
     """m or rad: a frame with more error than this counts as unmet."""
 
@@ -94,16 +96,16 @@ class Regularisation(Settings):
 
     rest_weight: float = Field(default=0.02, ge=0)
     """1/rad, towards the rest posture."""
-    unknown_rest_weight: float = Field(default=0.3, ge=0)
-    """1/rad, for joints whose human part is not observed."""
+    undriven_rest_weight: float = Field(default=0.3, ge=0)
+    """1/rad, for joints that no task drives in this frame."""
     step_weight: float = Field(default=0.05, ge=0)
     """1/rad, against moving away from the frame before."""
     damping: float = Field(default=1e-3, gt=0)
     """1/rad, against long steps within a frame."""
     gentle_speed: float = Field(default=1.5, gt=0)
-    """rad/s that a joint may do while its human part is not known, and that it starts again with."""
+    """rad/s that a joint may do while no task drives it, and that it starts again with."""
     gentle_time: float = Field(default=0.3, gt=0)
-    """s in which the permitted speed grows back to the joint's own once its human part is known again."""
+    """s in which the permitted speed grows back to the joint's own once a task drives it again."""
 
 
 class SolverSettings(Settings):
@@ -113,6 +115,8 @@ class SolverSettings(Settings):
     """At most, a frame."""
     first_steps: int = Field(default=200, ge=1)
     """At most, for the first frame, which starts from the rest posture."""
+    gain: float = Field(default=1e-4, ge=0)
+    """A frame is also done when a step lowers the cost by less than this share."""
     tolerance: float = Field(default=2e-5, gt=0)
     """rad or m: a frame is done when no variable moves more than this in a step."""
 
