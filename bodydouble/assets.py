@@ -7,11 +7,9 @@ which files of them, and what their hashes must be. After the first fetch nothin
 from __future__ import annotations
 
 import fcntl
-import functools
 import hashlib
 import json
 import shutil
-import tomllib
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,56 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bodydouble.asset_catalogue import Asset, assets_folder, catalogue
 from bodydouble.atomic import replacing, write_atomically
-from bodydouble.cache import cache_folder, file_sha256
+from bodydouble.cache import file_sha256
 from bodydouble.errors import DataError, MissingDependencyError, UnknownNameError, UsageError
 from bodydouble.pip_download import Wheel, download_wheel
 from bodydouble.progress import Progress, silent
 from bodydouble.task_bundle import build_task_bundle, check_task_bundle, with_normalization
 
 State = Literal["ready", "added", "missing", "damaged"]
-
-
-@dataclass(frozen=True)
-class AssetFile:
-    """One file of an asset: its name in the wheel, its path in the asset's folder, its SHA-256."""
-
-    member: str
-    path: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class BundleEntry:
-    """One model of a `.task` bundle: the name the task looks for, the file, its input normalization."""
-
-    entry: str
-    path: str
-    mean: float
-    std: float
-
-
-@dataclass(frozen=True)
-class Asset:
-    """Something that can be fetched: a model (one file) or a sample recording (a folder)."""
-
-    name: str
-    kind: Literal["model", "sample"]
-    wheel: Wheel
-    summary: str
-    needed_for: str
-    files: tuple[AssetFile, ...]
-    bundle: tuple[BundleEntry, ...]
-
-    @property
-    def folder(self) -> Path:
-        """The folder in the cache that the files lie in."""
-        return assets_folder() / (self.wheel.name if self.kind == "model" else self.name)
-
-    @property
-    def path(self) -> Path:
-        """The model's file or the sample's folder."""
-        return self.folder / self.name if self.kind == "model" else self.folder
 
 
 @dataclass(frozen=True)
@@ -85,35 +42,6 @@ class AssetStatus:
     size_bytes: int | None
 
 
-def assets_folder() -> Path:
-    """Return the folder that assets are kept in."""
-    return cache_folder() / "assets"
-
-
-@functools.cache
-def catalogue() -> dict[str, Asset]:
-    """Return everything that can be fetched, by name, in the order of `assets.toml`."""
-    table = tomllib.loads((Path(__file__).parent / "assets.toml").read_text(encoding="utf-8"))
-    wheels = {
-        name: Wheel(
-            name, w["requirement"], w["sha256"], w["bytes"], w["license"], tuple(a["name"] for a in table["assets"] if a["wheel"] == name)
-        )
-        for name, w in table["wheels"].items()
-    }
-    return {
-        a["name"]: Asset(
-            name=a["name"],
-            kind=a["kind"],
-            wheel=wheels[a["wheel"]],
-            summary=a["summary"],
-            needed_for=a["needed_for"],
-            files=tuple(AssetFile(**f) for f in a["files"]),
-            bundle=tuple(BundleEntry(**b) for b in a.get("bundle", ())),
-        )
-        for a in table["assets"]
-    }
-
-
 def path_of(name: str, progress: Progress = silent) -> Path:
     """Return the file of a model or the folder of a sample, fetching it if it is missing or damaged.
 
@@ -123,7 +51,7 @@ def path_of(name: str, progress: Progress = silent) -> Path:
     be fetched; DataError if an added file was changed since; OutOfSpaceError.
     """
     added = _added_path(name)
-    if added.exists():
+    if added.is_file():
         if _added_state(name) == "damaged":
             raise DataError(f"{added} was changed since it was added. Add it again with `bodydouble assets add FILE`, or delete it.")
         return added
@@ -139,6 +67,8 @@ def fetch(name: str, progress: Progress = silent) -> Path:
 
     Raises: as `path_of`.
     """
+    if name not in catalogue() and _added_path(name).is_file():
+        return path_of(name)
     asset = _find(name)
     with _only_one_process(asset.wheel):
         if _state(asset) != "ready":
@@ -181,7 +111,7 @@ def listing() -> list[AssetStatus]:
     """Return the state of every asset of the catalogue and of every added file."""
     statuses = []
     for asset in catalogue().values():
-        if _added_path(asset.name).exists():
+        if _added_path(asset.name).is_file():
             continue
         state = _state(asset)
         size = None if state == "missing" else _size(asset.path)
@@ -197,7 +127,7 @@ def listing() -> list[AssetStatus]:
 
 def is_ready(name: str) -> bool:
     """Tell whether `path_of` would answer without a download."""
-    return (_added_path(name).exists() and _added_state(name) == "added") or (name in catalogue() and _state(catalogue()[name]) == "ready")
+    return (_added_path(name).is_file() and _added_state(name) == "added") or (name in catalogue() and _state(catalogue()[name]) == "ready")
 
 
 def _find(name: str) -> Asset:
@@ -313,7 +243,8 @@ def _only_one_process(wheel: Wheel) -> Iterator[None]:
         handle = path.open("a")
     except OSError as error:
         raise MissingDependencyError(
-            f"The cache folder {assets_folder()} cannot be written: {error.strerror}. Fix its permissions, or set BODYDOUBLE_CACHE to a folder that can be."
+            f"The cache folder {assets_folder()} cannot be written: {error.strerror}. "
+            "Fix its permissions, or set BODYDOUBLE_CACHE to a folder that can be."
         ) from error
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bodydouble.errors import BodydoubleError
@@ -37,16 +37,21 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise_for_os_error(error, path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # an unwritable parent must not hide the error that says so
+            partial.unlink(missing_ok=True)
 
 
 def raise_for_os_error(error: OSError, path: Path) -> None:
     """Turn a full disk or an unwritable folder into one clear sentence; re-raise anything else."""
     text = str(error).lower()
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "no space left" in text or "file too large" in text:
-        raise OutOfSpaceError(f"No space left while writing {path}; nothing under that name was changed. Free some space and run again.") from error
+        raise OutOfSpaceError(
+            f"No space left while writing {path}; nothing under that name was changed. Free some space and run again."
+        ) from error
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        raise BodydoubleError(f"{path} cannot be written: {error.strerror}. Choose another output folder or fix its permissions.") from error
+        raise BodydoubleError(
+            f"{path} cannot be written: {error.strerror}. Choose another output folder or fix its permissions."
+        ) from error
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         raise BodydoubleError(f"{path} cannot be written: a file stands where a folder is needed. Choose another output.") from error
     raise error

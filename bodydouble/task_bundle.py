@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from bodydouble.errors import DataError
+from bodydouble.errors import DataError, MissingDependencyError
 
 _MODEL_IDENTIFIER = b"TFL3"
 _METADATA_IDENTIFIER = b"M001"
@@ -65,9 +67,8 @@ def with_normalization(model: bytes, *, mean: float, std: float) -> bytes:
     if not is_model(model):
         raise DataError("A TensorFlow Lite model was expected, but the file's identifier is not TFL3.")
     import flatbuffers
-    from mediapipe.tasks.metadata import metadata_schema_py_generated as metadata_schema
-    from mediapipe.tasks.metadata import schema_py_generated as model_schema
 
+    model_schema, metadata_schema = _schema("schema_py_generated"), _schema("metadata_schema_py_generated")
     tree = model_schema.ModelT.InitFromObj(model_schema.Model.GetRootAs(model, 0))
     entries = list(tree.metadata or [])
     if any(_text(entry.name) == _METADATA_NAME for entry in entries):
@@ -104,8 +105,27 @@ def with_normalization(model: bytes, *, mean: float, std: float) -> bytes:
     return bytes(packer.Output())
 
 
-def _named_output(schema: object, index: int) -> object:
-    tensor = schema.TensorMetadataT()  # type: ignore[attr-defined]
+def _schema(name: str) -> Any:
+    """Load one of MediaPipe's generated schema modules by its file.
+
+    Importing it as part of its package would load OpenCV and libmediapipe with all their system libraries, which a machine
+    that only fetches models need not have.
+    """
+    package = importlib.util.find_spec("mediapipe")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        file = Path(folder) / "tasks" / "metadata" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"bodydouble._mediapipe_{name}", file)
+        if file.exists() and spec is not None and spec.loader is not None:
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+    raise MissingDependencyError(
+        "MediaPipe's model schema (mediapipe/tasks/metadata) was not found. Install mediapipe 1.2 with `pip install 'mediapipe>=1.2,<2'`."
+    )
+
+
+def _named_output(schema: Any, index: int) -> Any:
+    tensor = schema.TensorMetadataT()
     tensor.name = f"output_{index}"
     return tensor
 

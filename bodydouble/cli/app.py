@@ -7,9 +7,10 @@ import os
 import sys
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
+
+from bodydouble.errors import BodydoubleError, UnknownNameError
 
 VERBS = {
     "doctor": "Check this machine: libraries, models, disk, cores; each with a remedy.",
@@ -21,37 +22,49 @@ VERBS = {
     "render": "Make a preview video: cameras with skeleton beside the robot.",
     "demo": "Run the whole way on the real sample recording.",
 }
-"""Verb to one line of help. Each is ``bodydouble/cli/<verb>.py`` (``import_recording`` for ``import``) with a typer ``app``, imported when used."""
+"""Verb to one line of help.
+
+Each is ``bodydouble/cli/<verb>.py`` (``import_recording`` for ``import``) with a typer ``app``, imported when used.
+"""
 
 _MODULES = {"import": "import_recording"}
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: the user pressed Ctrl-C
+    """Ctrl-C while a verb ran; typer would otherwise leave without a word."""
 
 
 class LazyVerbs(TyperGroup):
     """Lists every verb, but imports a verb's module only when it is called (``--help`` stays fast)."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the verbs in the order of the table above."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of one verb and return its command."""
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        """Return a verb's command; before `resolve_command` only a stand-in, enough for a line of help."""
         if cmd_name not in VERBS:
             return None
-        if not _help_of_all_is_wanted(ctx):
-            module = importlib.import_module(f"bodydouble.cli.{_MODULES.get(cmd_name, cmd_name)}")
-            command: Any = typer.main.get_command(module.app)
-            command.name = cmd_name
-            return command  # type: ignore[no-any-return]
-        return typer.core.TyperCommand(cmd_name, help=VERBS[cmd_name])
+        if ctx.meta.get("bodydouble.verb") != cmd_name:
+            return typer.core.TyperCommand(cmd_name, help=VERBS[cmd_name])
+        module = importlib.import_module(f"bodydouble.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: Any = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
         """Take the verb for a call; from here on its module is needed."""
+        if args and not args[0].startswith("-") and args[0] not in VERBS:
+            raise UnknownNameError("command", args[0], "bodydouble", VERBS)
         ctx.meta["bodydouble.verb"] = args[0] if args else None
         return super().resolve_command(ctx, args)
 
-
-def _help_of_all_is_wanted(ctx: click.Context) -> bool:
-    return "bodydouble.verb" not in ctx.meta
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the verb, and tell `main` of a Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Stopped from None
 
 
 app = typer.Typer(cls=LazyVerbs, no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -79,16 +92,16 @@ def main() -> None:
     """Run the command line; a user's mistake leaves one sentence and an exit code, never a stack trace."""
     os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe and TensorFlow Lite talk on stderr by default
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from bodydouble.errors import BodydoubleError
-
     try:
         app()
     except BodydoubleError as error:
         from rich.console import Console
+        from rich.text import Text
 
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {error}", highlight=False, markup=True)
+        # As text, not as markup: a path such as take[1] would lose its brackets.
+        Console(stderr=True, soft_wrap=True).print(Text.assemble(("Error: ", "bold red"), str(error)))
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (Stopped, KeyboardInterrupt):
         typer.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)
         sys.exit(130)
     except BrokenPipeError:

@@ -1,0 +1,111 @@
+"""``bodydouble assets``: list, fetch or add the models and sample recordings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from bodydouble.asset_catalogue import Asset
+    from bodydouble.progress import Progress
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode="rich", help="List, fetch or add the models and sample recordings."
+)
+
+_STYLES = {"ready": "green", "added": "green", "missing": "yellow", "damaged": "bold red"}
+
+
+@app.command("list")
+def list_assets(
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON list a program can read."),
+) -> None:
+    """List every model and sample: ready, added by hand, missing or damaged.
+
+    Example: bodydouble assets list
+    """
+    from bodydouble.assets import listing
+
+    statuses = listing()
+    if as_json:
+        rows = [
+            {
+                "name": s.name,
+                "kind": s.kind,
+                "state": s.state,
+                "summary": s.summary,
+                "source": s.source,
+                "license": s.license,
+                "path": str(s.path),
+                "size_bytes": s.size_bytes,
+            }
+            for s in statuses
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(header_style="dim", box=None, pad_edge=False)
+    for title in ("asset", "state", "MB", "what"):
+        table.add_column(title, justify="right" if title == "MB" else "left", overflow="fold")
+    for s in statuses:
+        size = "" if s.size_bytes is None else f"{s.size_bytes / 1e6:.1f}"
+        table.add_row(Text(s.name), Text(s.state, style=_STYLES[s.state]), size, Text(s.summary))
+    console = Console(highlight=False)
+    console.print(table)
+    if any(s.state in ("missing", "damaged") for s in statuses):
+        console.print("\nFetch what is missing with: bodydouble assets fetch")
+
+
+@app.command()
+def fetch(
+    names: list[str] = typer.Argument(None, metavar="[NAME]...", help="Assets to fetch; all of them if none is named.", show_default=False),
+) -> None:
+    """Fetch models and samples that are not there yet; a fetch that was stopped goes on.
+
+    Example: bodydouble assets fetch pose_landmarker_full.task
+    """
+    from bodydouble import assets
+    from bodydouble.asset_catalogue import catalogue
+
+    for name in names or list(catalogue()):
+        if assets.is_ready(name) or name not in catalogue():
+            path = assets.path_of(name)
+        else:
+            with _bar(catalogue()[name]) as progress:
+                path = assets.path_of(name, progress)
+        typer.echo(f"{name}: {path}")
+
+
+@app.command()
+def add(
+    file: Path = typer.Argument(
+        ..., metavar="FILE", help="A MediaPipe .task bundle, or a wheel (.whl) brought by hand.", show_default=False
+    ),
+) -> None:
+    """Add a file by hand: a .task model of your own, or a wheel that could not be downloaded here.
+
+    Example: bodydouble assets add pose_landmarker_heavy.task
+    """
+    from bodydouble import assets
+
+    for name in assets.add(file):
+        typer.echo(f"{name}: {assets.path_of(name)}")
+
+
+@contextmanager
+def _bar(asset: Asset) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(f"downloading {asset.wheel.requirement}", total=asset.wheel.size_bytes)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
