@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bodydouble.capture.frame_sets import ABSENT
 from bodydouble.datasets.images import Image, StoredImages
 from bodydouble.datasets.quality import Gate, grade
-from bodydouble.datasets.schema import NO_FRAME
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import Landmarks
 from bodydouble.retarget.trajectory import RobotTrajectory
@@ -33,7 +33,7 @@ class RecordingInfo:
     times_s: FloatArray
     """(C, T) true capture time of each camera's frame in s from the start of the recording; NaN where the camera has none."""
     frame_index: npt.NDArray[np.int64]
-    """(C, T) frame of the camera's video; ``NO_FRAME`` where it has none."""
+    """(C, T) frame of the camera's video; ``ABSENT`` where it has none."""
     crop_origin_px: FloatArray
     """(C, 2) x, y of the video's first pixel in the calibrated image: landmark pixels minus this are pixels of the stored image."""
     started_utc_ns: int | None = None
@@ -43,7 +43,7 @@ class RecordingInfo:
     def __post_init__(self) -> None:
         count = len(self.cameras)
         present = np.isfinite(np.asarray(self.times_s, dtype=np.float64))
-        index = np.where(present, np.asarray(self.frame_index, dtype=np.int64), NO_FRAME)
+        index = np.where(present, np.asarray(self.frame_index, dtype=np.int64), ABSENT)
         values = {"times_s": self.times_s, "frame_index": index, "image_size": self.image_size, "crop_origin_px": self.crop_origin_px}
         for name, value in values.items():
             array = np.array(value, dtype=np.int64 if name in ("frame_index", "image_size") else np.float64)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bodydouble.capture.frame_sets import ABSENT
+
 FORMAT = "bodydouble-episode"
 SCHEMA_VERSION = 1
-NO_FRAME = -(2**63)
-"""``recording/frame_index`` where a camera has no frame: the integer counterpart of NaN (NumPy's NaT), never a valid index."""
 
 Missing = Literal["never", "nan"]
 
@@ -18,7 +18,7 @@ class Field:
     """One dataset of the file.
 
     ``shape`` names its axes: T frames, C cameras, J robot joints, H human joints, L human links, numbers fixed. ``missing`` is "nan" where
-    values may be NaN; with ``mask`` they are NaN exactly where the dataset of that path is 0 (``mask_is_exact``), or only there.
+    values may be NaN; with ``mask`` they are NaN exactly where the dataset of that path is 0.
     """
 
     path: str
@@ -29,7 +29,6 @@ class Field:
     frame: str = ""
     missing: Missing = "never"
     mask: str = ""
-    mask_is_exact: bool = True
     quaternion_order: str = ""
     optional: bool = False
 
@@ -47,69 +46,43 @@ class Field:
 SOURCE = "0 missing, 1 observed, 2 interpolated, 3 inferred"
 FLAG = "0 no, 1 yes"
 
+# fmt: off
 FIELDS: tuple[Field, ...] = (
-    Field("robot/times_s", "float64", ("T",), "s", "seconds from the start of the recording; the same dataset as human/times_s"),
-    Field(
-        "robot/positions", "float64", ("T", "J"), "rad", "joint positions", missing="nan", mask="robot/joint_source", mask_is_exact=False
-    ),
+    Field("robot/times_s", "float64", ("T",), "s", "from the start of the recording; one dataset with human/times_s"),
+    Field("robot/positions", "float64", ("T", "J"), "rad", "joint positions"),
     Field("robot/velocities", "float64", ("T", "J"), "rad/s", "finite differences of positions over true times", missing="nan"),
     Field("robot/torques", "float64", ("T", "J"), "N m", "inverse dynamics; NaN where not computed", missing="nan"),
     Field("robot/joint_source", "uint8", ("T", "J"), SOURCE, "how the human motion behind each joint is known"),
-    Field(
-        "robot/base_pose",
-        "float64",
-        ("T", 7),
-        "m, quaternion",
-        "T_world_base: position, quaternion",
-        "world",
-        "nan",
-        quaternion_order="xyzw",
-    ),
+    Field("robot/base_pose", "float64", ("T", 7), "m, quaternion", "T_world_base", "world", quaternion_order="xyzw"),
     Field("robot/lower", "float64", ("J",), "rad", "lower end of the joint's range"),
     Field("robot/upper", "float64", ("J",), "rad", "upper end of the joint's range"),
     Field("robot/velocity_limit", "float64", ("J",), "rad/s", "largest speed"),
     Field("robot/effort_limit", "float64", ("J",), "N m", "largest torque"),
-    Field(
-        "robot/task_errors/*", "float64", ("T",), "m or rad", "error of one task after the solve; NaN where it had no target", missing="nan"
-    ),
+    Field("robot/task_errors/*", "float64", ("T",), "m or rad", "a task's error after the solve; NaN without target", missing="nan"),
     Field("robot/flags/*", "uint8", ("T",), FLAG, "frames to look at, by reason"),
-    Field("human/times_s", "float64", ("T",), "s", "the same dataset as robot/times_s"),
+    Field("human/times_s", "float64", ("T",), "s", "one dataset with robot/times_s"),
     Field("human/link_poses", "float64", ("T", "L", 4, 4), "m", "T_world_link", "world", "nan"),
-    Field("human/joint_angles", "float64", ("T", "H"), "rad", "angles of the person's joints", missing="nan", mask="human/joint_source"),
+    Field("human/joint_angles", "float64", ("T", "H"), "rad", "angles of the person's joints", "", "nan", "human/joint_source"),
     Field("human/joint_source", "uint8", ("T", "H"), SOURCE, "how each angle is known"),
-    Field(
-        "human/base_pose",
-        "float64",
-        ("T", 7),
-        "m, quaternion",
-        "T_world_pelvis: position, quaternion",
-        "world",
-        "nan",
-        quaternion_order="xyzw",
-    ),
-    Field("human/landmarks", "float64", ("T", 75, 3), "m", "landmarks of the fitted tree", "world", "nan", mask="human/landmark_source"),
+    Field("human/base_pose", "float64", ("T", 7), "m, quaternion", "T_world_pelvis", "world", "nan", quaternion_order="xyzw"),
+    Field("human/landmarks", "float64", ("T", 75, 3), "m", "landmarks of the fitted tree", "world", "nan", "human/landmark_source"),
     Field("human/landmark_sigma", "float64", ("T", 75), "m", "one standard deviation along the worst known axis", missing="nan"),
     Field("human/landmark_source", "uint8", ("T", 75), SOURCE, "how each landmark is known"),
     Field("human/relabelled", "uint8", ("C", "T"), "0 no, 1 yes, 255 no person", "views read with left and right exchanged"),
     Field("human/fit_error_px", "float64", ("T",), "px", "root mean square reprojection error", missing="nan"),
-    Field(
-        "human/triangulated", "float64", ("T", 75, 3), "m", "robust triangulation before the tree was fitted", "world", "nan", optional=True
-    ),
+    Field("human/triangulated", "float64", ("T", 75, 3), "m", "triangulation before the fit", "world", "nan", optional=True),
     Field("human/flags/*", "uint8", ("T",), FLAG, "frames to distrust, by reason"),
-    Field(
-        "landmarks/times_s", "float64", ("C", "T"), "s", "the same dataset as recording/times_s", missing="nan", mask="recording/present"
-    ),
+    Field("landmarks/times_s", "float64", ("C", "T"), "s", "one dataset with recording/times_s", "", "nan", "recording/present"),
     Field("landmarks/pixels", "float64", ("C", "T", 75, 2), "px", "detected landmarks x, y", "calibrated image", "nan"),
     Field("landmarks/confidence", "float64", ("C", "T", 75), "1", "visibility, for hands the hand's score", missing="nan"),
     Field("landmarks/shape_m", "float64", ("C", "T", 75, 3), "m", "the detector's own 3D guess", "camera axes", "nan"),
-    Field(
-        "recording/times_s", "float64", ("C", "T"), "s", "true capture time of each camera's frame", missing="nan", mask="recording/present"
-    ),
+    Field("recording/times_s", "float64", ("C", "T"), "s", "true capture times", "", "nan", "recording/present"),
     Field("recording/present", "uint8", ("C", "T"), FLAG, "1 where the camera has a frame"),
-    Field("recording/frame_index", "int64", ("C", "T"), "1", f"frame of the camera's video; {NO_FRAME} where it has none"),
+    Field("recording/frame_index", "int64", ("C", "T"), "1", f"frame of the camera's video; {ABSENT} where it has none"),
     Field("recording/image_size", "int64", ("C", 2), "px", "width, height of the video's frames"),
     Field("recording/crop_origin_px", "float64", ("C", 2), "px", "x, y of the video's first pixel in the calibrated image"),
 )
+# fmt: on
 """Every dataset of numbers. Beside them: ``rig`` (the rig.toml as text), ``provenance`` (JSON text), ``quality/NAME`` (one figure each) and
 ``images/CAMERA`` (T,) variable-length bytes, one JPEG each, empty where ``recording/present`` is 0."""
 

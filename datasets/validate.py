@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from bodydouble.datasets.episode_file import open_episode_file, read_gate, rig_from_text
 from bodydouble.datasets.images import decode_jpeg, jpeg_size
-from bodydouble.datasets.limits import outside_range, too_fast
 from bodydouble.datasets.quality import Gate, Verdict, grade, judge
 from bodydouble.datasets.schema import FIELDS, FLAG, SOURCE, Field
 from bodydouble.errors import BodydoubleError, DataError, UsageError
+from bodydouble.retarget.limits import limit_violations
+from bodydouble.retarget.trajectory import RobotTrajectory
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -173,7 +174,7 @@ def _missing_values(file: Any) -> Iterator[Check]:
                 wrong += 1
                 yield Check("missing values", "FAIL", f"{path} has {int(missing.sum())} NaN but may have none", AGAIN)
             if field.mask:
-                problem = _mask_problem(missing, file[field.mask][()] == 0, exact=field.mask_is_exact)
+                problem = _mask_problem(missing, file[field.mask][()] == 0)
                 wrong += bool(problem)
                 if problem:
                     yield Check("missing values", "FAIL", f"{path} against {field.mask}: {problem}", AGAIN)
@@ -185,12 +186,12 @@ def _missing_values(file: Any) -> Iterator[Check]:
         yield Check("missing values", "PASS", "NaN exactly where the masks say so")
 
 
-def _mask_problem(missing: npt.NDArray[np.bool_], masked: npt.NDArray[np.bool_], *, exact: bool) -> str:
+def _mask_problem(missing: npt.NDArray[np.bool_], masked: npt.NDArray[np.bool_]) -> str:
     trailing = tuple(range(masked.ndim, missing.ndim))
     anything, everything = missing.any(axis=trailing), missing.all(axis=trailing)
     if (anything & ~masked).any():
         return f"{int((anything & ~masked).sum())} values are NaN but not marked missing"
-    if exact and (masked & ~everything).any():
+    if (masked & ~everything).any():
         return f"{int((masked & ~everything).sum())} values are marked missing but hold numbers"
     return ""
 
@@ -233,16 +234,17 @@ def _angles(file: Any) -> Iterator[Check]:
 
 def _limits(file: Any) -> Iterator[Check]:
     """Ranges and speeds, recomputed from the stored positions and true times."""
-    robot = file["robot"]
-    names = json.loads(robot.attrs["joint_names"])
-    positions, times = robot["positions"][()], robot["times_s"][()]
-    out = outside_range(positions, robot["lower"][()], robot["upper"][()])
-    fast = too_fast(positions, times, robot["velocity_limit"][()])
-    for label, marks, what in (("joint ranges", out, "outside its range"), ("joint speeds", fast, "faster than its limit")):
-        joints = [names[index] for index in np.flatnonzero(marks.any(axis=0))]
-        if joints:
-            found = f"{int(marks.sum())} values: {', '.join(joints[:4])}{' ...' if len(joints) > 4 else ''} {what}"
-            yield Check(label, "FAIL", found, AGAIN)
+    robot = RobotTrajectory.read(file["robot"])
+    counts = limit_violations(robot)
+    out = (robot.positions < robot.lower) | (robot.positions > robot.upper)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fast = np.abs(np.diff(robot.positions, axis=0) / np.diff(robot.times_s)[:, None]) > robot.velocity_limit
+    for label, count, marks, what in zip(
+        ("joint ranges", "joint speeds"), counts, (out, fast), ("outside its range", "faster than its limit"), strict=True
+    ):
+        joints = [robot.joint_names[index] for index in np.flatnonzero(marks.any(axis=0))]
+        if count:
+            yield Check(label, "FAIL", f"{count} values: {', '.join(joints[:4])}{' ...' if len(joints) > 4 else ''} {what}", AGAIN)
         else:
             yield Check(label, "PASS", f"no joint {what}")
 
@@ -330,12 +332,8 @@ def _remedies(gates: list[Gate]) -> str:
 
 
 def _recount(file: Any) -> dict[str, int]:
-    robot = file["robot"]
-    positions = robot["positions"][()]
-    return {
-        "joint_limit_violations": int(outside_range(positions, robot["lower"][()], robot["upper"][()]).sum()),
-        "velocity_limit_violations": int(too_fast(positions, robot["times_s"][()], robot["velocity_limit"][()]).sum()),
-    }
+    names = ("joint_limit_violations", "velocity_limit_violations")
+    return dict(zip(names, limit_violations(RobotTrajectory.read(file["robot"])), strict=True))
 
 
 RULES: tuple[Callable[[Any], Iterator[Check]], ...] = (

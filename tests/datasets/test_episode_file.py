@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from bodydouble.atomic import OutOfSpaceError
+from bodydouble.capture import ABSENT
 from bodydouble.datasets import read_episode, write_episode
-from bodydouble.datasets.schema import FIELDS, NO_FRAME
+from bodydouble.datasets.schema import FIELDS
 from bodydouble.errors import DataError, FileExistsUsageError, UsageError
 
 
@@ -47,7 +48,7 @@ def test_images_come_back_rgb_and_a_dropped_frame_is_none(written_episode):
     assert image.shape == (90, 160, 3)
     np.testing.assert_allclose(image.mean(axis=(0, 1)), (60, 90, 200), atol=3)
     assert episode.image("wide", 2) is None
-    assert episode.recording.frame_index[1, 2] == NO_FRAME
+    assert episode.recording.frame_index[1, 2] == ABSENT
     assert not episode.recording.present[1, 2]
 
 

@@ -45,7 +45,7 @@ def test_every_failure_has_a_remedy(written_episode):
         ("robot/positions", lambda p: p.__setitem__((1, 0), 0.5), "neck_yaw faster than its limit"),
         ("human/landmarks", lambda p: p.__setitem__((0, 0), np.nan), "NaN but not marked missing"),
         ("human/landmarks", lambda p: p.__setitem__((3, 60), 0.0), "marked missing but hold numbers"),
-        ("robot/positions", lambda p: p.__setitem__((0, 0), np.nan), "NaN but not marked missing"),
+        ("robot/positions", lambda p: p.__setitem__((0, 0), np.nan), "may have none"),
         ("recording/times_s", lambda t: t.__setitem__((1, 2), 0.1), "marked missing but hold numbers"),
         ("landmarks/confidence", lambda c: c.__setitem__((0, 0, 0), np.nan), "not missing together"),
         ("robot/lower", lambda p: p.__setitem__(0, np.nan), "may have none"),
