@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -50,6 +51,14 @@ def contains(camera: CameraModel, pixels: npt.ArrayLike) -> npt.NDArray[np.bool_
     uv = np.asarray(pixels, dtype=np.float64)
     limits = np.asarray(camera.image_size, dtype=np.float64) - 0.5
     return np.asarray(((uv >= -0.5) & (uv <= limits)).all(axis=-1))
+
+
+def plain_parameters(
+    image_size: Sequence[int], focal: Sequence[float], center: Sequence[float], distortion: Sequence[float]
+) -> dict[str, tuple[float, ...]]:
+    """Return the numbers of a camera as tuples of plain numbers, whatever arrays or lists they came in."""
+    values = {"focal": focal, "center": center, "distortion": distortion}
+    return {"image_size": tuple(map(int, image_size)), **{name: tuple(map(float, numbers)) for name, numbers in values.items()}}
 
 
 def check_parameters(

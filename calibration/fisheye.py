@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration import radial
-from bodydouble.calibration.camera_model import check_parameters
+from bodydouble.calibration.camera_model import check_parameters, plain_parameters
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -30,6 +30,8 @@ class FisheyeCamera:
     """k1, k2, k3, k4."""
 
     def __post_init__(self) -> None:
+        for name, value in plain_parameters(self.image_size, self.focal, self.center, self.distortion).items():
+            object.__setattr__(self, name, value)
         check_parameters(self.image_size, self.focal, self.center, self.distortion, 4)
 
     @cached_property

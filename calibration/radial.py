@@ -27,13 +27,10 @@ def monotone_limit(coefficients: tuple[float, ...]) -> float:
     Beyond it the polynomial folds back, so that two directions would share one pixel: the model says nothing there.
     """
     slope = [1.0] + [(2 * i + 3) * k for i, k in enumerate(coefficients)]
-    while len(slope) > 1 and slope[-1] == 0.0:
-        slope.pop()
-    if len(slope) == 1:
-        return float("inf")
-    roots = np.roots(slope[::-1])  # in r^2
-    real = roots.real[(np.abs(roots.imag) <= 1e-9 * np.maximum(1.0, np.abs(roots))) & (roots.real > 0)]
-    return float(np.sqrt(real.min())) if len(real) else float("inf")
+    inverse_squares = np.roots(slope)  # in 1 / r^2, where the leading coefficient is 1 however small the last terms are
+    real = inverse_squares.real[np.abs(inverse_squares.imag) <= 1e-9 * np.abs(inverse_squares)]
+    largest = real.max(initial=0.0)
+    return float(1.0 / np.sqrt(largest)) if largest > 0 else float("inf")
 
 
 def undistort(distorted: FloatArray, coefficients: tuple[float, ...], limit: float) -> FloatArray:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -78,14 +77,14 @@ class Rig:
 
     name: str
     bodies: tuple[str, ...]
-    cameras: Mapping[str, MountedCamera]
-    assumed: Mapping[str, Assumed] = field(default_factory=dict)
+    cameras: dict[str, MountedCamera]
+    assumed: dict[str, Assumed] = field(default_factory=dict)
     """What of this rig was assumed and not measured, e.g. "cam04.focal_px"; empty for a calibrated rig."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bodies", tuple(self.bodies))
-        object.__setattr__(self, "cameras", MappingProxyType(dict(self.cameras)))
-        object.__setattr__(self, "assumed", MappingProxyType(dict(self.assumed)))
+        object.__setattr__(self, "cameras", dict(self.cameras))
+        object.__setattr__(self, "assumed", dict(self.assumed))
         if len(set(self.bodies)) != len(self.bodies):
             raise UsageError(f"rig '{self.name}' names a body twice: {', '.join(self.bodies)}.")
         if not self.cameras:

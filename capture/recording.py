@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +31,7 @@ class Recording:
     settings: RecordingSettings
     cameras: tuple[str, ...]
     """The cameras in use: all of ``settings.cameras``, or those selected."""
-    times_s: Mapping[str, FloatArray] = field(repr=False)
+    times_s: dict[str, FloatArray] = field(repr=False)
     """Camera to (N,) read-only times of its frames."""
 
     @classmethod
@@ -69,7 +68,7 @@ class Recording:
             )
         for array in times.values():
             array.flags.writeable = False
-        return cls(folder, settings, tuple(settings.cameras), MappingProxyType(times))
+        return cls(folder, settings, tuple(settings.cameras), times)
 
     @property
     def rig_path(self) -> Path | None:

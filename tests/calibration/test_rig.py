@@ -1,0 +1,144 @@
+"""The rig and rig.toml."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bodydouble.cache import content_key
+from bodydouble.calibration import MountedCamera, PinholeCamera, Rig
+from bodydouble.calibration.rig import Assumed
+from bodydouble.errors import UnknownNameError, UsageError
+
+
+def edited(rig: Rig, folder: Path, old: str, new: str) -> Path:
+    path = folder / "rig.toml"
+    rig.save(path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+def with_rotation(rig: Rig, folder: Path, rotation: np.ndarray) -> Path:
+    import tomllib
+
+    import tomli_w
+
+    path = folder / "rig.toml"
+    rig.save(path)
+    values = tomllib.loads(path.read_text())
+    T = np.eye(4)
+    T[:3, :3] = rotation
+    values["cameras"]["wall"]["T_body_camera"] = T.tolist()
+    path.write_text(tomli_w.dumps(values))
+    return path
+
+
+def test_a_saved_rig_loads_to_the_last_bit(rig, tmp_path):
+    rig.save(tmp_path / "rig.toml")
+    loaded = Rig.load(tmp_path / "rig.toml")
+    assert (loaded.name, loaded.bodies, loaded.names) == (rig.name, rig.bodies, rig.names)
+    for name in rig.names:
+        assert loaded.camera(name).model == rig.camera(name).model
+        assert loaded.camera(name).sigma == rig.camera(name).sigma
+        assert np.array_equal(loaded.camera(name).T_body_camera, rig.camera(name).T_body_camera)
+
+
+def test_what_is_assumed_survives_saving(rig, tmp_path):
+    assumed = Rig(rig.name, rig.bodies, rig.cameras, {"wall.focal_px": Assumed(1500.0, 300.0)})
+    assumed.save(tmp_path / "rig.toml")
+    assert dict(Rig.load(tmp_path / "rig.toml").assumed) == {"wall.focal_px": Assumed(1500.0, 300.0)}
+    assert dict(assumed.select(["front"]).assumed) == {}
+
+
+def test_poses_are_read_only(rig):
+    with pytest.raises(ValueError, match="read-only"):
+        rig.camera("wall").T_body_camera[0, 3] = 1.0
+
+
+def test_a_rig_can_be_hashed_for_the_cache_and_sent_to_another_process(rig, tmp_path):
+    rig.save(tmp_path / "rig.toml")
+    assert content_key(rig) == content_key(pickle.loads(pickle.dumps(rig))) == content_key(Rig.load(tmp_path / "rig.toml"))
+    assert content_key(rig) != content_key(rig.select(["wall"]))
+
+
+def test_an_unknown_camera_lists_the_names(rig):
+    with pytest.raises(UnknownNameError, match=r"camera 'frnt' is not in rig 'test rig'; valid: wall, front\. Did you mean 'front'\?"):
+        rig.camera("frnt")
+
+
+def test_selected_cameras_come_in_the_order_asked_for(rig):
+    assert rig.select(["front", "wall"]).names == ("front", "wall")
+
+
+def test_an_unknown_key_is_named_with_its_neighbours(rig, tmp_path):
+    path = edited(rig, tmp_path, "focal_px", "focal_lenght_px")
+    with pytest.raises(UsageError, match=r"rig\.toml.*unknown key 'cameras\.wall\.focal_lenght_px'.*focal_px"):
+        Rig.load(path)
+
+
+def test_a_missing_key_is_named(rig, tmp_path):
+    with pytest.raises(UsageError, match=r"'cameras\.wall\.body' is missing"):
+        Rig.load(edited(rig, tmp_path, 'body = "room"\n', ""))
+
+
+def test_a_left_handed_rotation_is_refused_in_one_sentence(rig, tmp_path):
+    with pytest.raises(UsageError, match=r"camera 'wall': T_body_camera is left-handed \(determinant -1\.000\)") as caught:
+        Rig.load(with_rotation(rig, tmp_path, np.diag([1.0, -1.0, 1.0])))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_stretched_rotation_is_refused(rig, tmp_path):
+    with pytest.raises(UsageError, match="is not a rotation"):
+        Rig.load(with_rotation(rig, tmp_path, 1.01 * np.eye(3)))
+
+
+def test_a_rotation_printed_with_five_digits_is_taken_and_made_exact(rig, tmp_path):
+    rounded = np.round(rig.camera("wall").T_body_camera[:3, :3], 5)
+    R = Rig.load(with_rotation(rig, tmp_path, rounded)).camera("wall").T_body_camera[:3, :3]
+    assert np.abs(R.T @ R - np.eye(3)).max() < 1e-14
+    assert np.abs(R - rounded).max() < 1e-4
+
+
+def test_an_unknown_model_lists_the_known_ones(rig, tmp_path):
+    with pytest.raises(UsageError, match="'pinhole' or 'fisheye'"):
+        Rig.load(edited(rig, tmp_path, 'model = "pinhole"', 'model = "omni"'))
+
+
+def test_wrong_number_of_distortion_terms_is_refused(rig, tmp_path):
+    with pytest.raises(UsageError, match=r"camera 'wall' \(fisheye\): distortion .* is not 4 finite numbers"):
+        Rig.load(edited(rig, tmp_path, 'model = "pinhole"', 'model = "fisheye"'))
+
+
+def test_a_camera_on_a_body_that_is_not_there_is_refused(rig, tmp_path):
+    with pytest.raises(UnknownNameError, match="body 'helmt'") as caught:
+        Rig(rig.name, ("room",), {"front": MountedCamera("front", rig.camera("front").model, "helmt", np.eye(4))})
+    assert "room" in str(caught.value)
+    with pytest.raises(UsageError, match=r"rig\.toml: body 'helmt'.*Did you mean 'helmet'"):
+        Rig.load(edited(rig, tmp_path, 'body = "helmet"', 'body = "helmt"'))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UsageError, match=re.escape(str(tmp_path / "none.toml"))):
+        Rig.load(tmp_path / "none.toml")
+
+
+def test_text_that_is_not_toml_is_refused(tmp_path):
+    (tmp_path / "rig.toml").write_text("name = [")
+    with pytest.raises(UsageError, match="not valid TOML"):
+        Rig.load(tmp_path / "rig.toml")
+
+
+def test_a_rig_without_cameras_is_refused():
+    with pytest.raises(UsageError, match="has no cameras"):
+        Rig("empty", ("room",), {})
+
+
+def test_a_pose_that_is_not_four_by_four_is_refused():
+    with pytest.raises(UsageError, match="is not a pose"):
+        MountedCamera("a", PinholeCamera((10, 10), (9.0, 9.0), (4.5, 4.5)), "room", np.eye(3))
