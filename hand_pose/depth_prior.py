@@ -68,7 +68,9 @@ def shape_scale(landmarks: Landmarks, torso: float) -> float:
     return float(torso / np.nanmedian(model)) if np.isfinite(model).any() else 1.0
 
 
-def place_shape(landmarks: Landmarks, rays: FloatArray, origin: FloatArray, T_world_camera: FloatArray, scale: float, frame: int) -> FloatArray:
+def place_shape(
+    landmarks: Landmarks, rays: FloatArray, origin: FloatArray, T_world_camera: FloatArray, scale: float, frame: int
+) -> FloatArray:
     """Return the pose model's shape (75, 3) m in the world, moved to where the rays of the main joints pass it closest; NaN if unseen."""
     shape = landmarks.shape_m[0, frame] * scale @ T_world_camera[:3, :3].T
     rows = [index for index in MAIN_JOINTS if np.isfinite(shape[index]).all() and np.isfinite(rays[index]).all()]

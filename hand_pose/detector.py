@@ -94,7 +94,9 @@ class Detector:
                 self._detect_hand(rgb, side, rows, pixels, confidence, shape)
         return ViewLandmarks(pixels, confidence, shape)
 
-    def _detect_hand(self, rgb: npt.NDArray[np.uint8], side: str, rows: slice, pixels: FloatArray, confidence: FloatArray, shape: FloatArray) -> None:
+    def _detect_hand(
+        self, rgb: npt.NDArray[np.uint8], side: str, rows: slice, pixels: FloatArray, confidence: FloatArray, shape: FloatArray
+    ) -> None:
         """Look for the hand at one wrist. Its side is the pose's, whose wrist it hangs on; the hand model's own label is no better."""
         wrist = POSE_NAMES.index(f"{side}_wrist")
         if not confidence[wrist] >= self.settings.wrist_visibility:

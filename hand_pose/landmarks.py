@@ -71,7 +71,12 @@ class Landmarks:
 
     def __post_init__(self) -> None:
         count, frames = len(self.cameras), self.times_s.shape[1]
-        expected = {"times_s": (count, frames), "pixels": (count, frames, 75, 2), "confidence": (count, frames, 75), "shape_m": (count, frames, 75, 3)}
+        expected = {
+            "times_s": (count, frames),
+            "pixels": (count, frames, 75, 2),
+            "confidence": (count, frames, 75),
+            "shape_m": (count, frames, 75, 3),
+        }
         for name, shape in expected.items():
             array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
             if array.shape != shape:
@@ -88,6 +93,14 @@ class Landmarks:
         """Return the landmarks of some cameras, in the order asked for."""
         rows = [self.cameras.index(name) for name in cameras]
         return Landmarks(cameras, self.times_s[rows], self.pixels[rows], self.confidence[rows], self.shape_m[rows], self.settings)
+
+    def exchanged(self, swap: npt.NDArray[np.bool_]) -> Landmarks:
+        """Return the landmarks with left and right exchanged in the views (C, T) that ``swap`` marks."""
+        other = swapped_sides()
+        pixels = np.where(swap[..., None, None], self.pixels[:, :, other], self.pixels)
+        confidence = np.where(swap[..., None], self.confidence[:, :, other], self.confidence)
+        shape_m = np.where(swap[..., None, None], self.shape_m[:, :, other], self.shape_m)
+        return Landmarks(self.cameras, self.times_s, pixels, confidence, shape_m, self.settings)
 
     def save(self, path: Path) -> None:
         """Write to an HDF5 file."""

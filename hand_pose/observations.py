@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bodydouble.calibration import Rig
 from bodydouble.hand_pose.depth_prior import DepthPrior
-from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks, swapped_sides
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -72,16 +72,6 @@ class Observations:
         weight[..., POSE] = np.where(weight[..., POSE] >= MIN_VISIBILITY, weight[..., POSE] ** 2, 0.0)
         weight = np.where(np.isfinite(rays).all(axis=-1), weight, 0.0)
         return cls(origins, rays, _across(rays), sigma, weight)
-
-    def exchanged(self, swap: npt.NDArray[np.bool_]) -> Observations:
-        """Return the observations with left and right exchanged in the views (C, T) that ``swap`` marks."""
-        other = swapped_sides()
-
-        def pick(values: FloatArray) -> FloatArray:
-            mask = swap.reshape(swap.shape + (1,) * (values.ndim - 2))
-            return np.where(mask, values[:, :, other], values)
-
-        return Observations(self.origins, pick(self.rays), pick(self.basis), pick(self.sigma_rad), pick(self.weight), self.depth)
 
     def residuals(self, points: FloatArray, frame: int) -> tuple[FloatArray, FloatArray]:
         """Return residuals (C, 75, 2) in sigmas and depths (C, 75) of points (75, 3) at one frame; a point behind a camera has depth <= 0."""

@@ -64,7 +64,9 @@ class Linearisation:
     cost: float
 
 
-def linearise(human: Human, q: FloatArray, observations: Observations, frame: int, prior: PosePrior, *, widen: float = 1.0) -> Linearisation:
+def linearise(
+    human: Human, q: FloatArray, observations: Observations, frame: int, prior: PosePrior, *, widen: float = 1.0
+) -> Linearisation:
     """Return the normal equations of one frame at configuration ``q``."""
     here = human.kinematics(q)
     information, pull, cost = observations.pull(here.landmarks, frame, widen=widen)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bodydouble.calibration import Rig
 from bodydouble.hand_pose.human_motion import HumanMotion
-from bodydouble.hand_pose.landmarks import MAIN_JOINTS, Landmarks, swapped_sides
+from bodydouble.hand_pose.landmarks import MAIN_JOINTS, Landmarks
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -44,10 +44,9 @@ def reprojection_residuals(motion: HumanMotion, landmarks: Landmarks, rig: Rig) 
 
     Every camera, frame and joint with visibility >= 0.5 counts. A joint that the fit puts behind a camera counts as infinitely far.
     """
-    other = swapped_sides()
     exchanged = motion.relabelled == 1
-    pixels = np.where(exchanged[..., None, None], landmarks.pixels[:, :, other], landmarks.pixels)[:, :, MAIN_JOINTS]
-    visibility = np.where(exchanged[..., None], landmarks.confidence[:, :, other], landmarks.confidence)[:, :, MAIN_JOINTS]
+    labelled = landmarks.exchanged(exchanged)
+    pixels, visibility = labelled.pixels[:, :, MAIN_JOINTS], labelled.confidence[:, :, MAIN_JOINTS]
     errors = np.full(visibility.shape, np.nan)
     for row, name in enumerate(landmarks.cameras):
         camera = rig.camera(name)
@@ -55,6 +54,8 @@ def reprojection_residuals(motion: HumanMotion, landmarks: Landmarks, rig: Rig) 
         projected = camera.model.project(motion.landmarks[:, MAIN_JOINTS] @ T[:3, :3].T + T[:3, 3])
         distance = np.linalg.norm(projected - pixels[row], axis=-1)
         errors[row] = np.where(np.isfinite(projected).all(axis=-1), distance, np.inf)
-    errors = np.where((np.nan_to_num(visibility) >= MIN_VISIBILITY) & np.isfinite(motion.landmarks[None, :, MAIN_JOINTS, 0]), errors, np.nan)
+    errors = np.where(
+        (np.nan_to_num(visibility) >= MIN_VISIBILITY) & np.isfinite(motion.landmarks[None, :, MAIN_JOINTS, 0]), errors, np.nan
+    )
     seen = motion.relabelled != 255
     return Reprojection(errors, float(exchanged[seen].mean()) if seen.any() else float("nan"))

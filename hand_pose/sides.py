@@ -32,14 +32,16 @@ MAX_JOINT_STATES = 6
 """Up to this many cameras all combinations are tried; beyond it, cameras are decided in turn against those already placed."""
 
 
-def decide_sides(origins: FloatArray, rays: FloatArray, weights: FloatArray, sigma_rad: FloatArray, times_s: FloatArray) -> npt.NDArray[np.bool_]:
+def decide_sides(
+    origins: FloatArray, rays: FloatArray, weights: FloatArray, sigma_rad: FloatArray, times_s: FloatArray
+) -> npt.NDArray[np.bool_]:
     """Return (C, T) True where a view's left and right must be exchanged.
 
     ``origins`` (C, 3), ``rays`` (C, T, 75, 3) in the world, ``weights`` (C, T, 75), ``sigma_rad`` (C, T), ``times_s`` (T,).
     """
     cameras, frames = rays.shape[:2]
     if cameras == 1:
-        return np.zeros((1, frames), dtype=bool)
+        return _by_continuity(rays[0], weights[0], times_s)[None]
     if cameras > MAX_JOINT_STATES:
         best = np.argsort(-np.nansum(weights[:, :, PAIRED], axis=(1, 2)))[:MAX_JOINT_STATES]
         decided = np.zeros((cameras, frames), dtype=bool)
@@ -59,9 +61,28 @@ def decide_sides(origins: FloatArray, rays: FloatArray, weights: FloatArray, sig
         costs.append(cost)
         points.append(pairs)
     stacked = np.stack(points)  # (S, T, P, 3)
-    change = CHANGE_COST * np.array([[sum(a != b for a, b in zip(one, two, strict=True)) for two in states] for one in states], dtype=np.float64)
+    change = CHANGE_COST * np.array(
+        [[sum(a != b for a, b in zip(one, two, strict=True)) for two in states] for one in states], dtype=np.float64
+    )
     path = _cheapest_path(np.stack(costs), stacked, change, times_s)
     return np.array(states)[path].T
+
+
+def _by_continuity(rays: FloatArray, weights: FloatArray, times_s: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return (T,) True where one camera's labels must be exchanged to go on as they were; most frames are taken to be right.
+
+    The rays are cut where the torso would be half a metre long, which makes jumps metres.
+    """
+    other = swapped_sides()[PAIRED]
+    names = [POSE_NAMES.index(f"{side}_{name}") for name in ("shoulder", "hip") for side in ("left", "right")]
+    seen = weights > 0
+    torso = rays[:, names[0]] + rays[:, names[1]] - rays[:, names[2]] - rays[:, names[3]]
+    distance = 0.5 / max(float(np.nanmedian(np.linalg.norm(torso, axis=-1) / 2)) if np.isfinite(torso).any() else 0.17, 0.02)
+    points = np.where(seen[..., None], rays, np.nan) * distance
+    both = np.stack([points[:, PAIRED], points[:, other]])
+    costs = np.stack([np.zeros(len(times_s)), np.full(len(times_s), LABEL_COST)])
+    change = CHANGE_COST * (1.0 - np.eye(2))
+    return _cheapest_path(costs, both, change, times_s).astype(bool)
 
 
 def _triangulate_paired(

@@ -33,7 +33,14 @@ TYPICAL_LENGTHS: dict[str, float] = {
 }  # fmt: skip
 """m at ``REFERENCE_STATURE``. The keys are the skeleton's parameters: constant over a recording, equal left and right."""
 
-RELATIVE_SPREAD: dict[str, float] = {"hip_half_width": 0.15, "trunk": 0.06, "neck_head": 0.10, "heel": 0.2, "ankle_height": 0.2, "thumb_carpal": 0.2}
+RELATIVE_SPREAD: dict[str, float] = {
+    "hip_half_width": 0.15,
+    "trunk": 0.06,
+    "neck_head": 0.10,
+    "heel": 0.2,
+    "ankle_height": 0.2,
+    "thumb_carpal": 0.2,
+}
 """One standard deviation between people of the same stature, as a share of the length; 0.07 for those not named (ANSUR II: 4 to 8 %)."""
 
 

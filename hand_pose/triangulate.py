@@ -28,7 +28,9 @@ class Triangulation:
     """(C, N) views whose error is below three ``sigma_rad``."""
 
 
-def triangulate(origins: FloatArray, rays: FloatArray, weights: FloatArray, sigma_rad: FloatArray | float, *, refinements: int = 4) -> Triangulation:
+def triangulate(
+    origins: FloatArray, rays: FloatArray, weights: FloatArray, sigma_rad: FloatArray | float, *, refinements: int = 4
+) -> Triangulation:
     """Intersect rays robustly.
 
     ``origins`` (C, 3) or (C, N, 3) camera centres, ``rays`` (C, N, 3) unit directions (NaN where unseen), ``weights`` (C, N) in [0, 1],
@@ -109,7 +111,9 @@ def _angular_error(points: FloatArray, origins: FloatArray, rays: FloatArray) ->
     return np.where(along > 0, np.arctan2(across, along), np.pi), np.linalg.norm(towards, axis=-1)
 
 
-def _cost(points: FloatArray, origins: FloatArray, rays: FloatArray, weights: FloatArray, sigma: FloatArray, seen: npt.NDArray[np.bool_]) -> FloatArray:
+def _cost(
+    points: FloatArray, origins: FloatArray, rays: FloatArray, weights: FloatArray, sigma: FloatArray, seen: npt.NDArray[np.bool_]
+) -> FloatArray:
     error, _ = _angular_error(points, origins, rays)
     squared = (error / sigma) ** 2
     total: FloatArray = np.sum(weights * seen * squared / (1.0 + squared), axis=0)

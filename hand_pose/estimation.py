@@ -45,7 +45,9 @@ class EstimatorSettings:
     """m; None to estimate it (several cameras) or to assume 1.73 m (one camera)."""
 
 
-def estimate(landmarks: Landmarks, rig: Rig, settings: EstimatorSettings = EstimatorSettings(), *, progress: Progress = silent) -> HumanMotion:
+def estimate(
+    landmarks: Landmarks, rig: Rig, settings: EstimatorSettings = EstimatorSettings(), *, progress: Progress = silent
+) -> HumanMotion:
     """Fit one person to what static cameras saw.
 
     The rig's cameras must be mounted on "room". Raises: UsageError for a camera on a moving body; DataError when no frame shows a person to
@@ -63,7 +65,8 @@ def estimate(landmarks: Landmarks, rig: Rig, settings: EstimatorSettings = Estim
     single = len(landmarks.cameras) == 1
     sigma = np.nan_to_num(np.nanmedian(np.where(observations.weight > 0, observations.sigma_rad, np.nan)[:, :, POSE], axis=2), nan=0.01)
     swap = decide_sides(observations.origins, observations.rays, observations.weight, sigma, times_s)
-    observations = observations.exchanged(swap)
+    labelled = landmarks.exchanged(swap)
+    observations = Observations.of(labelled, rig)
     assumed = {name: {"value": item.value, "sigma": item.sigma} for name, item in rig.assumed.items()}
     if single:
         stature = settings.stature or STATURE_MEAN
@@ -71,10 +74,10 @@ def estimate(landmarks: Landmarks, rig: Rig, settings: EstimatorSettings = Estim
             assumed["stature"] = {"value": STATURE_MEAN, "sigma": STATURE_SIGMA}
         lengths = typical_lengths(stature)
         T_world_camera = rig.camera(landmarks.cameras[0]).T_body_camera
-        scale = shape_scale(landmarks, stature / REFERENCE_STATURE * 0.5)
-        observations = replace(observations, depth=DepthPrior.of(landmarks, T_world_camera, scale))
+        scale = shape_scale(labelled, stature / REFERENCE_STATURE * 0.5)
+        observations = replace(observations, depth=DepthPrior.of(labelled, T_world_camera, scale))
         starts = np.stack(
-            [place_shape(landmarks, observations.rays[0, t], observations.origins[0], T_world_camera, scale, t) for t in range(len(times_s))]
+            [place_shape(labelled, observations.rays[0, t], observations.origins[0], T_world_camera, scale, t) for t in range(len(times_s))]
         )
         triangulated = None
     else:
@@ -89,7 +92,9 @@ def estimate(landmarks: Landmarks, rig: Rig, settings: EstimatorSettings = Estim
         prior = PosePrior.of(human)
         poses = []
         for number, frame in enumerate(chosen):
-            poses.append(fit_pose(human, start_pose(human, starts[frame]), observations, int(frame), prior, widen=COARSE_TO_FINE, iterations=12))
+            poses.append(
+                fit_pose(human, start_pose(human, starts[frame]), observations, int(frame), prior, widen=COARSE_TO_FINE, iterations=12)
+            )
             progress(0.15 * (number + 1) / len(chosen), 1.0)
         lengths, _ = estimate_bones(observations, chosen, poses, stature)
         human = Human(lengths)
@@ -174,7 +179,15 @@ def _frame_by_frame(
             interval = max(abs(times_s[frame] - times_s[last]), 1e-3)
             near = np.full(human.nv, 1.0 / (DRIFT_SIGMA * interval) ** 2)
             poses[frame] = fit_pose(
-                human, poses[last], observations, frame, prior, predicted=poses[last], predicted_information=near, widen=(2.0, 1.0), iterations=4
+                human,
+                poses[last],
+                observations,
+                frame,
+                prior,
+                predicted=poses[last],
+                predicted_information=near,
+                widen=(2.0, 1.0),
+                iterations=4,
             )
             last = frame
             done += 1

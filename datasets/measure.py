@@ -1,0 +1,60 @@
+"""The quality figures of an episode, measured from what the stages made."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bodydouble.calibration import Rig
+from bodydouble.capture import FrameSets
+from bodydouble.hand_pose.human_motion import HumanMotion, Source
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks
+from bodydouble.hand_pose.reprojection import reprojection_residuals
+from bodydouble.retarget import RobotTrajectory, limit_violations
+
+BONES = [
+    (f"{side}_{one}", f"{side}_{two}")
+    for side in ("left", "right")
+    for one, two in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"), ("hand_index_mcp", "hand_index_pip"))
+]
+"""Bones whose constancy is measured on the fitted landmarks, not read off the parameters."""
+HAND_SHARE = 0.5
+"""A hand is observed in a frame when at least this share of its landmarks is."""
+
+
+def quality_figures(
+    motion: HumanMotion, landmarks: Landmarks, rig: Rig, trajectory: RobotTrajectory, frame_sets: FrameSets | None = None
+) -> dict[str, float]:
+    """Return figure name to value, NaN for one that could not be computed; units are in ``quality.toml``."""
+    reprojection = reprojection_residuals(motion, landmarks, rig)
+    out_of_range, too_fast = limit_violations(trajectory)
+    hands = np.stack([(motion.landmark_source[:, rows] == Source.OBSERVED).mean(axis=1) for rows in (LEFT_HAND, RIGHT_HAND)])
+    figures = {
+        "reprojection_median_px": reprojection.median_px,
+        "reprojection_p95_px": reprojection.p95_px,
+        "relabelled_views_pct": 100 * reprojection.relabelled_share,
+        "joint_limit_violations": float(out_of_range),
+        "velocity_limit_violations": float(too_fast),
+        "bone_length_variation_pct": bone_length_variation_pct(motion),
+        "body_observed_pct": 100 * float(np.mean(motion.landmark_source[:, POSE] == Source.OBSERVED)),
+        "hand_observed_pct": 100 * float(np.mean(hands >= HAND_SHARE)),
+        "task_unmet_pct": 100 * float(np.mean(trajectory.flags["task_unmet"])) if "task_unmet" in trajectory.flags else math.nan,
+        "person_changed_frames": float(motion.flags["person_changed"].sum()),
+        "no_person_frames": float(motion.flags["no_person"].sum()),
+        "high_residual_frames": float(motion.flags["high_residual"].sum()),
+    }
+    if frame_sets is not None and len(frame_sets.cameras) > 1:
+        figures["skew_p95_ms"] = float(np.percentile(frame_sets.skew_ms, 95))
+    return figures
+
+
+def bone_length_variation_pct(motion: HumanMotion) -> float:
+    """Return the largest (longest - shortest) / median length of a bone over the frames, in %; NaN if no frame has one."""
+    variation = []
+    for one, two in BONES:
+        length = np.linalg.norm(motion.landmarks[:, LANDMARK_NAMES.index(one)] - motion.landmarks[:, LANDMARK_NAMES.index(two)], axis=-1)
+        length = length[np.isfinite(length)]
+        if len(length):
+            variation.append(float(np.ptp(length) / np.median(length)))
+    return 100 * max(variation) if variation else math.nan

@@ -1,0 +1,244 @@
+"""The whole way: a recording in, an episode out, each stage's result kept so that nothing is done twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import platform
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import bodydouble
+from bodydouble import calibration, hand_pose
+from bodydouble import retarget as retarget_stage
+from bodydouble.cache import cached, content_key, file_sha256
+from bodydouble.calibration import Rig, assumed_rig, check_rig_matches
+from bodydouble.capture import FrameSets, Recording, focal_px_from_metadata
+from bodydouble.datasets.episode import Episode, RecordingInfo
+from bodydouble.datasets.episode_file import FrameImage, write_episode
+from bodydouble.datasets.images import encode_jpeg
+from bodydouble.datasets.measure import quality_figures
+from bodydouble.datasets.quality import judge
+from bodydouble.errors import FileExistsUsageError, UsageError
+from bodydouble.hand_pose.detection import detect
+from bodydouble.hand_pose.estimation import EstimatorSettings, estimate
+from bodydouble.hand_pose.human_motion import HumanMotion
+from bodydouble.hand_pose.landmarks import Landmarks
+from bodydouble.retarget import Robot, RobotTrajectory, retarget
+
+STAGES = ("detect", "fit", "retarget", "write")
+StageProgress = Callable[[str, float, float], None]
+"""Called as ``progress(stage, done, total)``."""
+
+JPEG_QUALITY = 88
+QUEUED_IMAGES = 8
+
+
+@dataclass(frozen=True)
+class ProcessSettings:
+    """What a person may choose about the whole way."""
+
+    robot: str | Path = "optimus"
+    rig: Path | None = None
+    """A rig file instead of the recording's own."""
+    ignore_rig: bool = False
+    """Take one camera as if it had never been calibrated."""
+    cameras: tuple[str, ...] = ()
+    """Cameras to use; empty for all."""
+    start: int | None = None
+    stop: int | None = None
+    """Range [start, stop) in frames of the camera with the most frames."""
+    stature: float | None = None
+    """m; None to estimate or assume it."""
+    workers: int | None = None
+    image_max_side: int | None = 960
+    """px of the stored images' longer side; None keeps their size."""
+
+
+def process(
+    recording: Recording, out: Path, settings: ProcessSettings = ProcessSettings(), *,
+    force: bool = False, progress: StageProgress = lambda stage, done, total: None,
+) -> Episode:  # fmt: skip
+    """Turn a recording into an episode file at ``out`` and return the episode.
+
+    Raises: FileExistsUsageError if ``out`` exists and not ``force``; UsageError for cameras, rigs, ranges or robots that do not fit; DataError when
+    nobody is seen. A run that was stopped goes on where it was.
+    """
+    out = Path(out)
+    if out.exists() and not force:
+        raise FileExistsUsageError(out)
+    robot = Robot.load(settings.robot)
+    if settings.cameras:
+        recording = recording.select(settings.cameras)
+    rig, rig_source = find_rig(recording, settings)
+    frame_sets = recording.frame_sets(start=settings.start, stop=settings.stop)
+    landmarks = detect(recording, frame_sets, workers=settings.workers, progress=lambda done, total: progress("detect", done, total))
+    motion = _fit(landmarks, rig, settings, lambda done, total: progress("fit", done, total))
+    trajectory = _retarget(motion, robot, lambda done, total: progress("retarget", done, total))
+    episode = Episode(
+        task=recording.settings.task,
+        trajectory=trajectory,
+        motion=motion,
+        landmarks=landmarks,
+        rig=rig,
+        recording=_recording_info(recording, frame_sets),
+        quality=judge(quality_figures(motion, landmarks, rig, trajectory, frame_sets)),
+        provenance=_provenance(recording, frame_sets, rig_source, robot, landmarks, settings),
+    )
+    write_episode(
+        out, episode, images=_images(recording, frame_sets, settings.image_max_side), force=force,
+        progress=lambda done, total: progress("write", done, total),
+    )  # fmt: skip
+    return episode
+
+
+def find_rig(recording: Recording, settings: ProcessSettings) -> tuple[Rig, str]:
+    """Return the rig of the recording's cameras and where it is from.
+
+    One camera without a rig gets an assumed one, which says so. Raises: UsageError for several cameras without a rig, or one that does not
+    match the recording.
+    """
+    path = None if settings.ignore_rig else settings.rig or recording.rig_path
+    if path is None:
+        if len(recording.cameras) > 1:
+            raise UsageError(
+                f"The recording has {len(recording.cameras)} cameras ({', '.join(recording.cameras)}) but no rig, so their views cannot be put "
+                f"together. Put a rig.toml into {recording.folder}, give one with --rig FILE, or use one camera with --cameras {recording.cameras[0]}."
+            )
+        camera = recording.cameras[0]
+        focal = focal_px_from_metadata(recording.video_path(camera))
+        return assumed_rig(
+            camera, recording.image_size(camera), focal_px=focal
+        ), "assumed" if focal is None else "focal length from metadata"
+    rig = Rig.load(path)
+    if settings.cameras:
+        rig = rig.select(settings.cameras)
+    check_rig_matches(rig, recording)
+    return rig, str(path)
+
+
+def _fit(landmarks: Landmarks, rig: Rig, settings: ProcessSettings, progress: Callable[[float, float], None]) -> HumanMotion:
+    chosen = EstimatorSettings(stature=settings.stature)
+    key = content_key(_code_of(hand_pose, calibration), dataclasses.asdict(landmarks), _rig_values(rig), dataclasses.asdict(chosen))
+    motion = cached(
+        "motion", key, ".h5",
+        compute=lambda: estimate(landmarks, rig, chosen, progress=progress), save=HumanMotion.save, load=HumanMotion.load,
+    )  # fmt: skip
+    progress(1, 1)
+    return motion
+
+
+def _retarget(motion: HumanMotion, robot: Robot, progress: Callable[[float, float], None]) -> RobotTrajectory:
+    key = content_key(_code_of(retarget_stage), dataclasses.asdict(motion), robot.toml_path, robot.urdf_path)
+    trajectory = cached(
+        "trajectory", key, ".h5",
+        compute=lambda: retarget(motion, robot, progress=progress), save=RobotTrajectory.save, load=RobotTrajectory.load,
+    )  # fmt: skip
+    progress(1, 1)
+    return trajectory
+
+
+def _code_of(*packages: Any) -> str:
+    """Return a key of the source of whole stages: a result made by other code is another result."""
+    files = [path for package in packages for path in sorted(Path(package.__file__).parent.glob("*.py"))]
+    return content_key([[path.name, path] for path in files])
+
+
+def _rig_values(rig: Rig) -> list[Any]:
+    return [
+        [name, type(camera.model).__name__, dataclasses.asdict(camera.model), camera.body, camera.T_body_camera]  # type: ignore[call-overload]
+        for name, camera in rig.cameras.items()
+    ] + [[name, item.value, item.sigma] for name, item in rig.assumed.items()]
+
+
+def _recording_info(recording: Recording, frame_sets: FrameSets) -> RecordingInfo:
+    cameras = frame_sets.cameras
+    return RecordingInfo(
+        name=recording.settings.name,
+        cameras=cameras,
+        image_size=np.array([recording.image_size(name) for name in cameras]),
+        times_s=frame_sets.camera_times_s,
+        frame_index=frame_sets.frame_index,
+        crop_origin_px=np.array([recording.crop_origin(name) or (0, 0) for name in cameras]),
+        started_utc_ns=recording.settings.started_utc_ns,
+        operator=recording.settings.operator,
+        consent=recording.settings.consent,
+    )
+
+
+def _provenance(
+    recording: Recording, frame_sets: FrameSets, rig_source: str, robot: Robot, landmarks: Landmarks, settings: ProcessSettings
+) -> dict[str, Any]:
+    return {
+        "bodydouble": bodydouble.__version__,
+        "python": platform.python_version(),
+        "libraries": {name: metadata.version(name) for name in ("mediapipe", "numpy", "opencv-contrib-python", "pin", "scipy")},
+        "created_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "recording": recording.settings.name,
+        "videos": {name: _video_hash(recording, name) for name in recording.cameras},
+        "frame_range": [settings.start or 0, settings.stop if settings.stop is not None else (settings.start or 0) + len(frame_sets)],
+        "rig": Path(rig_source).name,
+        "robot": {"name": robot.name, "toml_sha256": file_sha256(robot.toml_path), "urdf_sha256": file_sha256(robot.urdf_path)},
+        "detector": dict(landmarks.settings),
+        "stature": settings.stature,
+    }
+
+
+def _video_hash(recording: Recording, camera: str) -> str:
+    path = recording.video_path(camera)
+    return file_sha256(path) if path.is_file() else recording.content_key([camera])
+
+
+def _images(recording: Recording, frame_sets: FrameSets, max_side: int | None) -> Iterator[FrameImage]:
+    """Yield every frame as JPEG, in order of time a camera; cameras are decoded and encoded side by side, a thread each."""
+    results: queue.Queue[FrameImage | BaseException | None] = queue.Queue(maxsize=QUEUED_IMAGES)
+    stopped = threading.Event()
+
+    def work(row: int, camera: str) -> None:
+        try:
+            frames = np.flatnonzero(frame_sets.present[row])
+            for frame, (_, _, rgb) in zip(frames, recording.frames(camera, frame_sets.frame_index[row][frames]), strict=True):
+                _put((camera, int(frame), encode_jpeg(rgb, quality=JPEG_QUALITY, max_side=max_side)))
+                if stopped.is_set():
+                    return
+            _put(None)
+        except BaseException as error:
+            _put(error)
+
+    def _put(item: FrameImage | BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                results.put(item, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    threads = [threading.Thread(target=work, args=(row, camera), daemon=True) for row, camera in enumerate(frame_sets.cameras)]
+    for thread in threads:
+        thread.start()
+    try:
+        open_cameras = len(threads)
+        while open_cameras:
+            item = results.get()
+            if item is None:
+                open_cameras -= 1
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                yield item
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join()
+
+
+def cameras_from(text: Sequence[str]) -> tuple[str, ...]:
+    """Split camera names given once or comma-separated."""
+    return tuple(name.strip() for part in text for name in part.split(",") if name.strip())
