@@ -12,7 +12,7 @@ import shutil
 import sys
 
 OLDEST_PYTHON = (3, 11)
-DOWNLOAD_GB = 0.6
+DOWNLOAD_GB = 0.9
 INSTALLED_GB = 2.5
 
 SYSTEM_LIBRARIES = (

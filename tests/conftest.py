@@ -3,10 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from bodydouble import assets
+from bodydouble.errors import BodydoubleError
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Give the developers' data, which lie beside the repository; skip where they do not."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the developers' data (../shared/data beside the repository) are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_videos() -> Path:
+    """Give the real four-camera sample: ``videos/cam0N.mp4``, ``calibration/Calib.qca.txt`` and the calibration stills."""
+    return _fetched("pose2sim_single")
+
+
+@pytest.fixture(scope="session")
+def one_camera_video() -> Path:
+    """Give the real one-camera sample: one hard video with two people."""
+    return _fetched("sports2d_demo") / "demo.mp4"
+
+
+@pytest.fixture(scope="session")
+def pose_model() -> Path:
+    """Give the pose landmarker's `.task` file."""
+    return _fetched("pose_landmarker_full.task")
+
+
+@pytest.fixture(scope="session")
+def hand_model() -> Path:
+    """Give the hand landmarker's `.task` file."""
+    return _fetched("hand_landmarker_full.task")
+
+
+def _fetched(name: str) -> Path:
+    try:
+        return assets.path_of(name)
+    except BodydoubleError as error:
+        pytest.skip(f"{name} is not in the cache and could not be fetched: {error}")
+
+
+@pytest.fixture
+def isolated_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give an empty cache folder: no models, no results of earlier runs."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("BODYDOUBLE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def isolated_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a cache folder without results of earlier runs, but with the models and samples of the real one."""
+    real, folder = assets.assets_folder(), tmp_path / "results"
+    monkeypatch.setenv("BODYDOUBLE_CACHE", str(folder))
+    folder.mkdir()
+    (folder / "assets").symlink_to(real, target_is_directory=True)
+    return folder
+
 
 FRAMES, RATE_HZ = 4, 60.0
 SIZES = {"portrait": (72, 128), "wide": (160, 90)}
