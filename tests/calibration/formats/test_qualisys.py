@@ -70,7 +70,7 @@ def test_the_cameras_stand_where_the_file_says_and_look_down_at_the_treadmill(sa
 def test_dots_on_the_treadmill_lie_in_its_plane(sample_rig):
     points, error = dots_and_error(sample_rig)
     # The sample's calibration does not fit its own pictures to the pixel: each image is shifted by about 10 px, another way each. That is
-    # in the data: no other reading of the numbers makes it smaller, and shifting each image on its own brings it to 2 px.
+    # in the data: no other reading of the numbers makes it much smaller, and shifting each image on its own brings it to 2 px.
     assert error < 13
     assert np.abs(points[:, 2]).max() < 0.012, "the treadmill's surface is z = 0"
 
