@@ -109,7 +109,8 @@ class _Walk:
         self.motion, self.robot = motion, robot
         self.human = _human_points(motion)
         self.rotations = {name: motion.link(name)[:, :3, :3] for name in HUMAN_LINKS if name in motion.link_names}
-        self.zero = {human: robot.zero_points()[link] for human, link in robot.file.skeleton.items()}
+        places = robot.zero_points()
+        self.zero = {human: places[link] for human, link in robot.file.skeleton.items()}
         self.part_of = {link: human for human, link in reversed(robot.file.skeleton.items())}
         self.scales = self._scales()
         self.points = self._walk(np.zeros((motion.frames, 3)))

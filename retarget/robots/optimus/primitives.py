@@ -85,12 +85,16 @@ def capsule(start: Vector, end: Vector, radius: float, material: str, *, caps: s
 
 
 def taper(start: Vector, end: Vector, radii: tuple[float, ...], material: str) -> list[Shape]:
-    """Make a turned shell: coaxial rods of equal length, one a radius."""
+    """Make a shell that narrows or widens: coaxial rods of equal length, one a radius, with a ball where the wider of two ends."""
     a, b = np.array(start), np.array(end)
     shapes = []
     for index, radius in enumerate(radii):
-        p, r = a + (b - a) * index / len(radii), a + (b - a) * (index + 1) / len(radii)
-        shapes.append(rod((float(p[0]), float(p[1]), float(p[2])), (float(r[0]), float(r[1]), float(r[2])), radius, material))
+        p, r = (tuple(float(v) for v in a + (b - a) * (index + k) / len(radii)) for k in (0, 1))
+        shapes.append(rod((p[0], p[1], p[2]), (r[0], r[1], r[2]), radius, material))
+        if index + 1 < len(radii) and radius > radii[index + 1]:
+            shapes.append(ball(radius, (r[0], r[1], r[2]), material))
+        if index and radius > radii[index - 1]:
+            shapes.append(ball(radius, (p[0], p[1], p[2]), material))
     return shapes
 
 
