@@ -77,14 +77,17 @@ def estimate_bones(
             assert here.landmark_bone_jacobian is not None
             by_bones = here.landmark_bone_jacobian
             weighted = np.matmul(information, by_bones)
-            flat = lambda array: array.reshape(-1, array.shape[-1])  # noqa: E731
-            cross = flat(here.landmark_jacobian).T @ flat(weighted)
+            cross = _flat(here.landmark_jacobian).T @ _flat(weighted)
             solved = np.linalg.solve(normal.hessian + 1e-9 * np.eye(human.nv), np.column_stack([cross, normal.gradient]))
-            hessian += (flat(by_bones).T @ flat(weighted) - cross.T @ solved[:, :-1]) / CORRELATED
-            gradient += (flat(by_bones).T @ pull.ravel() - cross.T @ solved[:, -1]) / CORRELATED
+            hessian += (_flat(by_bones).T @ _flat(weighted) - cross.T @ solved[:, :-1]) / CORRELATED
+            gradient += (_flat(by_bones).T @ pull.ravel() - cross.T @ solved[:, -1]) / CORRELATED
         step = np.linalg.solve(hessian, -gradient)
         step = np.clip(step, -0.15 * lengths, 0.15 * lengths)
         lengths = np.clip(lengths + step, 0.5 * mean, 1.6 * mean)
         if np.max(np.abs(step) / lengths) < 2e-3:
             break
     return lengths, poses
+
+
+def _flat(jacobian: FloatArray) -> FloatArray:
+    return jacobian.reshape(-1, jacobian.shape[-1])

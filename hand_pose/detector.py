@@ -15,6 +15,10 @@ from bodydouble.hand_pose.landmarks import LEFT_HAND, POSE, POSE_NAMES, RIGHT_HA
 FloatArray = npt.NDArray[np.float64]
 
 
+MIN_CROP_PX = 48.0
+"""A smaller crop holds fewer pixels than the hand model has landmarks to place."""
+
+
 @dataclass(frozen=True)
 class DetectorSettings:
     """What decides the detections, apart from the models. Part of the cache key."""
@@ -122,9 +126,11 @@ class Detector:
         point = {name: pixels[POSE_NAMES.index(name)] for name in POSE_NAMES}
         forearm = point[f"{side}_wrist"] - point[f"{side}_elbow"]
         torso = np.linalg.norm(point["left_shoulder"] + point["right_shoulder"] - point["left_hip"] - point["right_hip"]) / 2
-        size = max(self.settings.crop_forearms * np.linalg.norm(forearm), self.settings.min_crop_torsos * torso, 48.0)
+        size = round(
+            max(self.settings.crop_forearms * float(np.linalg.norm(forearm)), self.settings.min_crop_torsos * float(torso), MIN_CROP_PX)
+        )
         center = point[f"{side}_wrist"] + 0.3 * forearm
-        return np.round(center - size / 2).astype(int), int(round(size))
+        return np.round(center - size / 2).astype(int), size
 
 
 def settings_text(settings: DetectorSettings, models: dict[str, str]) -> dict[str, str]:

@@ -99,7 +99,9 @@ def estimate(
         lengths, _ = estimate_bones(observations, chosen, poses, stature)
         human = Human(lengths)
     progress(0.3, 1.0)
-    configurations = _frame_by_frame(human, observations, times_s, starts, order[0], lambda share: progress(0.3 + 0.3 * share, 1.0))
+    configurations = _frame_by_frame(
+        human, observations, times_s, starts, order[0], lambda done, total: progress(0.3 + 0.3 * done / total, 1.0)
+    )
     configurations = smooth_trajectory(
         human, configurations, observations, times_s, report=lambda done, total: progress(0.6 + 0.3 * done / total, 1.0)
     )
@@ -139,7 +141,8 @@ def _triangulated(observations: Observations) -> FloatArray:
     cameras, frames = observations.weight.shape[:2]
     flat = (cameras, frames * 75)
     found = triangulate(
-        observations.origins, observations.rays.reshape(*flat, 3), observations.weight.reshape(flat), np.nan_to_num(observations.sigma_rad, nan=1.0).reshape(flat)
+        observations.origins, observations.rays.reshape(*flat, 3), observations.weight.reshape(flat),
+        np.nan_to_num(observations.sigma_rad, nan=1.0).reshape(flat),
     )  # fmt: skip
     return found.points.reshape(frames, 75, 3)
 
@@ -154,18 +157,20 @@ def _frame_order(observations: Observations, starts: FloatArray) -> npt.NDArray[
             "Check with `bodydouble render` or a video player that a whole person is in view, or choose another range with --start and --stop."
         )
     score = np.where(usable, observations.weight[:, :, list(MAIN_JOINTS)].sum(axis=(0, 2)), -1.0)
-    order = np.argsort(-score, kind="stable")
-    return order[: int(usable.sum())]
+    order: npt.NDArray[np.intp] = np.argsort(-score, kind="stable")[: int(usable.sum())]
+    return order
 
 
 def _spread(order: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
     """Choose up to ``count`` frames spread over time among the better seen ones."""
     better = np.sort(order[: max(count, int(np.ceil(FIT_FRAMES_SHARE * len(order))))])
-    return better[np.unique(np.linspace(0, len(better) - 1, min(count, len(better))).round().astype(int))]
+    places = np.unique(np.linspace(0, len(better) - 1, min(count, len(better))).round().astype(int))
+    chosen: npt.NDArray[np.intp] = better[places]
+    return chosen
 
 
 def _frame_by_frame(
-    human: Human, observations: Observations, times_s: FloatArray, starts: FloatArray, first: int, report: Progress | object
+    human: Human, observations: Observations, times_s: FloatArray, starts: FloatArray, first: int, report: Progress
 ) -> FloatArray:
     """Fit every frame, warm-started outwards from the best seen one (T, nq)."""
     frames = observations.frames
@@ -191,7 +196,7 @@ def _frame_by_frame(
             )
             last = frame
             done += 1
-            report(done / frames)  # type: ignore[operator]
+            report(done, frames)
     return poses
 
 
@@ -208,6 +213,7 @@ def _describe(
     landmark_source = classify(observed, times_s)
     joint_source = classify(joint_spread < JOINT_SIGMA, times_s)
     nobody = np.isnan(landmarks.pixels[:, :, POSE]).all(axis=(0, 2, 3))
+    strained = np.asarray(np.nan_to_num(residual) > HIGH_RESIDUAL, dtype=np.uint8)
     base = configurations[:, :7].copy()
     absent = absent_frames(observed, times_s)
     for array in (points, links, angles, base, spread):
@@ -220,8 +226,8 @@ def _describe(
         joint_angles=angles, joint_source=joint_source, base_pose=base, landmarks=points, landmark_sigma=spread, landmark_source=landmark_source,
         bone_lengths=named_lengths(human.lengths), stature=stature, cameras=landmarks.cameras, relabelled=relabelled,
         fit_error_px=np.full(frames, np.nan), assumed=assumed, triangulated=triangulated,
-        flags={"no_person": nobody.astype(np.uint8), "person_changed": person_changes(landmarks).astype(np.uint8),
-               "high_residual": (np.nan_to_num(residual) > HIGH_RESIDUAL).astype(np.uint8)},
+        flags={"no_person": np.asarray(nobody, dtype=np.uint8), "person_changed": person_changes(landmarks).astype(np.uint8),
+               "high_residual": strained},
     )  # fmt: skip
     errors = reprojection_residuals(motion, landmarks, rig).error_px
     counted = np.isfinite(errors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,7 +32,7 @@ def person_changes(landmarks: Landmarks) -> npt.NDArray[np.bool_]:
         length, center = np.linalg.norm(hips - shoulders, axis=1), (hips + shoulders) / 2
         found = np.flatnonzero(np.isfinite(length))
         seen[found] += 1
-        for before, after in zip(found[:-1], found[1:], strict=True):
+        for before, after in pairwise(found):
             interval = max(times[after] - times[before], 1e-3)
             size = max(length[before], length[after])
             moved = float(np.linalg.norm(center[after] - center[before])) / size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,7 +42,7 @@ def classify(observed: npt.NDArray[np.bool_], times_s: FloatArray) -> npt.NDArra
     source = np.where(observed, Source.OBSERVED, Source.INFERRED).astype(np.uint8)
     for column in range(observed.shape[1]):
         seen = np.flatnonzero(observed[:, column])
-        for before, after in zip(seen[:-1], seen[1:], strict=True):
+        for before, after in pairwise(seen):
             if after > before + 1 and times_s[after] - times_s[before] <= MAX_GAP_S:
                 source[before + 1 : after, column] = Source.INTERPOLATED
     return source

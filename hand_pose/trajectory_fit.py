@@ -6,8 +6,6 @@ in the number of frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solveh_banded
@@ -16,6 +14,7 @@ from bodydouble.hand_pose.human import Human
 from bodydouble.hand_pose.observations import Observations
 from bodydouble.hand_pose.pose_fit import PosePrior, linearise
 from bodydouble.hand_pose.skeleton import FINGERS
+from bodydouble.progress import Progress, silent
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -30,7 +29,7 @@ WINDOW, OVERLAP = 240, 40
 
 def smooth_trajectory(
     human: Human, poses: FloatArray, observations: Observations, times_s: FloatArray, *,
-    iterations: int = 4, report: Callable[[int, int], None] = lambda done, total: None,
+    iterations: int = 4, report: Progress = silent,
 ) -> FloatArray:  # fmt: skip
     """Return configurations (T, nq) refined over time, from per-frame ``poses`` (T, nq) at ``times_s`` (T,)."""
     refined = poses.copy()
