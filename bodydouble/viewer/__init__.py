@@ -1,1 +1,1 @@
-"""Pictures and videos of what the stages made."""
+"""Looking at an episode: the robot, the cameras with the fitted skeleton, the preview video."""
