@@ -1,0 +1,106 @@
+import errno
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bodydouble.atomic import OutOfSpaceError, replacing, write_atomically
+from bodydouble.errors import BodydoubleError
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_a_file_appears_whole_and_its_folders_are_made(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a" / "b.txt", b"content")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == b"content"
+    assert names_in(tmp_path / "a") == ["b.txt"]
+
+
+@pytest.mark.parametrize("failure", [ValueError("x"), KeyboardInterrupt()])
+def test_after_a_failure_the_old_file_stays_and_nothing_is_left(tmp_path: Path, failure: BaseException) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+
+    def write() -> None:
+        with replacing(target) as partial:
+            partial.write_text("half")
+            raise failure
+
+    with pytest.raises(type(failure)):
+        write()
+    assert target.read_text() == "old"
+    assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with replacing(target) as partial:
+        partial.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+
+
+def test_two_writers_of_one_target_do_not_meet(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    with replacing(target) as one, replacing(target) as two:
+        assert one != two
+        one.write_text("one")
+        two.write_text("two")
+    assert target.read_text() == "one"
+    assert names_in(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_one_sentence(tmp_path: Path, code: int) -> None:
+    def write() -> None:
+        with replacing(tmp_path / "a.txt") as partial:
+            partial.write_text("half")
+            raise OSError(code, "message of the system")
+
+    with pytest.raises(OutOfSpaceError, match=r"No space left while writing .*a\.txt; nothing under that name was changed"):
+        write()
+    assert names_in(tmp_path) == []
+
+
+def test_a_real_limit_of_file_size_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+    code = (
+        "import sys; from pathlib import Path; from bodydouble.atomic import OutOfSpaceError, write_atomically\n"
+        "try: write_atomically(Path(sys.argv[1]), bytes(1_000_000))\n"
+        "except OutOfSpaceError: sys.exit(7)"
+    )
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    done = subprocess.run([sys.executable, "-B", "-c", code, str(target)], preexec_fn=limit, check=False)
+    assert done.returncode == 7
+    assert target.read_bytes() == b"old"
+    assert names_in(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.parametrize("below", ["b.txt", "c/b.txt"])
+def test_a_file_where_a_folder_is_needed_is_one_sentence(tmp_path: Path, below: str) -> None:
+    (tmp_path / "a").write_text("a file")
+    with pytest.raises(BodydoubleError, match="a file stands where a folder is needed"):
+        write_atomically(tmp_path / "a" / below, b"x")
+
+
+def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(BodydoubleError, match="cannot be written: Permission denied"):
+        write_atomically(tmp_path / "a" / "b.txt", b"x")
+
+
+def test_other_errors_of_the_system_pass(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "a.txt"):
+        pass
