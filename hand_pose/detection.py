@@ -21,6 +21,7 @@ from bodydouble.atomic import replacing
 from bodydouble.cache import cache_folder, content_key, file_sha256
 from bodydouble.capture import FrameSets, Recording
 from bodydouble.errors import BodydoubleError, DataError
+from bodydouble.hand_pose import detector
 from bodydouble.hand_pose.detector import Detector, DetectorSettings, settings_text
 from bodydouble.hand_pose.landmarks import Landmarks
 from bodydouble.progress import Progress, silent
@@ -48,7 +49,7 @@ def detect(
     jobs = []
     for row, camera in enumerate(frame_sets.cameras):
         indices = frame_sets.frame_index[row][frame_sets.present[row]]
-        key = content_key(recording.content_key([camera]), settings.__dict__, hashes, BLOCK)
+        key = content_key(recording.content_key([camera]), settings.__dict__, hashes, BLOCK, Path(detector.__file__))
         jobs.append(_Job(recording.folder, camera, np.asarray(indices), cache_folder() / "landmarks" / key, settings, models))
     total = sum(len(job.indices) for job in jobs)
     pending = [job for job in jobs if len(job.missing())]
@@ -146,7 +147,7 @@ def _work(job: _Job, reports: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MediaPipe's log lines would tear the progress bars; errors travel through the queue
     try:
-        detector = Detector(*job.models, job.settings)
+        models = Detector(*job.models, job.settings)
         recording = Recording.open(job.recording).select([job.camera])
         indices: list[int] = []
         found: list[Arrays] = []
@@ -154,13 +155,13 @@ def _work(job: _Job, reports: Any) -> None:
             if indices and index // BLOCK != indices[-1] // BLOCK:
                 job.keep(indices[-1] // BLOCK, indices, found)
                 indices, found = [], []
-            view = detector.detect(rgb)
+            view = models.detect(rgb)
             indices.append(index)
             found.append({name: getattr(view, name) for name in _SHAPES})
             reports.put(("frame", job.camera, ""))
         if indices:
             job.keep(indices[-1] // BLOCK, indices, found)
-        detector.close()
+        models.close()
         reports.put(("end", job.camera, ""))
     except BodydoubleError as error:
         reports.put(("error", job.camera, error if _travels(error) else str(error)))

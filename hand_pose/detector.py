@@ -19,6 +19,10 @@ MIN_CROP_PX = 48.0
 """A smaller crop holds fewer pixels than the hand model has landmarks to place."""
 
 
+WIDE = 1.2
+"""Longer over shorter side from which an image in which nobody was found is searched again in squares."""
+
+
 @dataclass(frozen=True)
 class DetectorSettings:
     """What decides the detections, apart from the models. Part of the cache key."""
@@ -87,16 +91,37 @@ class Detector:
     def detect(self, rgb: npt.NDArray[np.uint8]) -> ViewLandmarks:
         """Find one person's pose and hands in an RGB image (H, W, 3)."""
         pixels, confidence, shape = np.full((75, 2), np.nan), np.full(75, np.nan), np.full((75, 3), np.nan)
-        found = self._pose.detect(_image(rgb))
-        if found.pose_landmarks:
-            height, width = rgb.shape[:2]
+        found, corner, (height, width) = self._find_pose(rgb)
+        if found is not None:
             # MediaPipe measures from the image's corner; pixels here are counted from the centre of the first one, as OpenCV does.
-            pixels[POSE] = [(p.x * width - 0.5, p.y * height - 0.5) for p in found.pose_landmarks[0]]
+            pixels[POSE] = [(p.x * width + corner[0] - 0.5, p.y * height + corner[1] - 0.5) for p in found.pose_landmarks[0]]
             confidence[POSE] = [p.visibility for p in found.pose_landmarks[0]]
             shape[POSE] = [(p.x, p.y, p.z) for p in found.pose_world_landmarks[0]]
             for side, rows in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
                 self._detect_hand(rgb, side, rows, pixels, confidence, shape)
         return ViewLandmarks(pixels, confidence, shape)
+
+    def _find_pose(self, rgb: npt.NDArray[np.uint8]) -> tuple[Any, tuple[int, int], tuple[int, int]]:
+        """Return the model's answer, the corner (x, y) and the size (height, width) of the part of the image it is for; None if nobody was found.
+
+        The model sees 224 px of a side: somebody small in a wide image is found in square parts of it, where the most visible one counts.
+        """
+        height, width = rgb.shape[:2]
+        found = self._pose.detect(_image(rgb))
+        if found.pose_landmarks:
+            return found, (0, 0), (height, width)
+        side = min(height, width)
+        if max(height, width) < WIDE * side:
+            return None, (0, 0), (height, width)
+        best, best_corner, best_visibility = None, (0, 0), 0.0
+        for start in {*range(0, max(height, width) - side, side // 2), max(height, width) - side}:
+            corner = (start, 0) if width > height else (0, start)
+            found = self._pose.detect(_image(rgb[corner[1] : corner[1] + side, corner[0] : corner[0] + side]))
+            if found.pose_landmarks:
+                visibility = sum(p.visibility for p in found.pose_landmarks[0])
+                if visibility > best_visibility:
+                    best, best_corner, best_visibility = found, corner, visibility
+        return best, best_corner, (side, side)
 
     def _detect_hand(
         self, rgb: npt.NDArray[np.uint8], side: str, rows: slice, pixels: FloatArray, confidence: FloatArray, shape: FloatArray
