@@ -143,8 +143,8 @@ PHALANGES: dict[str, Vector] = {
 LITTLE_PALM: Vector = (-0.0150, 0.0, -0.0250)
 """m from the wrist: the carpal end of the little finger's metacarpal, about which the palm cups."""
 THUMB_BASE: Vector = (0.0240, -0.0080, -0.0220)
-THUMB_DIRECTION: Vector = (0.64, -0.26, -math.sqrt(1 - 0.64**2 - 0.26**2))
-"""Where the thumb points at zero: forward, down and a little across the palm."""
+THUMB_DIRECTION: Vector = (0.7306, -0.2952, -math.sqrt(1 - 0.7306**2 - 0.2952**2))
+"""Where the thumb points at zero: 52 degrees off the fingers' direction, 22 degrees in front of the palm's plane."""
 THUMB_LENGTHS: Vector = (0.044, 0.034, 0.0265)
 
 _TIP = "a fingertip pushing with 12 N"
@@ -190,20 +190,22 @@ def scaled(direction: Vector, length: float) -> Vector:
     return (round(direction[0] * length, 9), round(direction[1] * length, 9), round(direction[2] * length, 9))
 
 
-THUMB_ACROSS: Vector = _normalised(_cross(THUMB_DIRECTION, (-0.45, -1.0, 0.0)))
-"""Axis of the thumb's bending: the pad faces across the palm, half way to the fingers."""
+THUMB_CLOSING: Vector = _normalised(_cross(THUMB_DIRECTION, (0.0, 0.0, -1.0)))
+"""Axis about which the thumb closes to the fingers' direction."""
+THUMB_ACROSS: Vector = _normalised(_cross(THUMB_DIRECTION, (-0.375, -0.927, 0.0)))
+"""Axis of the thumb's own bending: across the palm, at a right angle to closing."""
 THUMB_SIDEWAYS: Vector = _normalised(_cross(THUMB_ACROSS, THUMB_DIRECTION))
 
 
 def thumb_joints() -> tuple[Joint, ...]:
     """Return the left thumb's five joints."""
     metacarpal, proximal, _distal = THUMB_LENGTHS
-    # Oppose about the fingers' direction, then bend across the palm: both axes move the tip in every pose, unlike a roll about the thumb itself.
+    # The Shadow hand rolls the thumb about itself first, which cannot lay it beside the index finger. Ours has azimuth and angle to the fingers.
     return (
         Joint("left_thumb_rotation", "left_palm", "left_thumb_base", THUMB_BASE, NEG_Z, -60, 60, 1.5,
               "oppose: swing the thumb in front of the palm", SHADOW, _TIP + " 0.10 m from the axis, and a margin", FINGER_SPEED),
-        Joint("left_thumb_base_bend", "left_thumb_base", "left_thumb_metacarpal", (0.0, 0.0, 0.0), THUMB_ACROSS, 0, 70, 1.5,
-              "bend across the palm", SHADOW, _TIP + " 0.105 m from the axis, and a margin", FINGER_SPEED),
+        Joint("left_thumb_closing", "left_thumb_base", "left_thumb_metacarpal", (0.0, 0.0, 0.0), THUMB_CLOSING, 0, 70, 1.5,
+              "close towards the fingers' direction", SHADOW, _TIP + " 0.105 m from the axis, and a margin", FINGER_SPEED),
         Joint("left_thumb_side", "left_thumb_metacarpal", "left_thumb_knuckle", scaled(THUMB_DIRECTION, metacarpal), THUMB_SIDEWAYS, -12, 12, 0.6,
               "swing away from the fingers", SHADOW, "half of the flexion's", FINGER_SPEED),
         Joint("left_thumb_mcp", "left_thumb_knuckle", "left_thumb_proximal", (0.0, 0.0, 0.0), THUMB_ACROSS, -40, 40, 1.0,
