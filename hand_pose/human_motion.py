@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.errors import DataError
+from bodydouble.errors import DataError, UnknownNameError
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND
 
 FloatArray = npt.NDArray[np.float64]
@@ -97,11 +97,15 @@ class HumanMotion:
         return len(self.times_s)
 
     def link(self, name: str) -> FloatArray:
-        """Return (T, 4, 4) T_world_link of one link."""
+        """Return (T, 4, 4) T_world_link of one link. Raises: UnknownNameError."""
+        if name not in self.link_names:
+            raise UnknownNameError("link", name, "the human tree", self.link_names)
         return self.link_poses[:, self.link_names.index(name)]
 
     def landmark(self, name: str) -> FloatArray:
-        """Return (T, 3) of one landmark in the world."""
+        """Return (T, 3) of one landmark in the world. Raises: UnknownNameError."""
+        if name not in LANDMARK_NAMES:
+            raise UnknownNameError("landmark", name, "the 75 landmarks", LANDMARK_NAMES)
         return self.landmarks[:, LANDMARK_NAMES.index(name)]
 
     def source_fractions(self) -> dict[str, dict[str, float]]:
@@ -135,7 +139,7 @@ class HumanMotion:
         try:
             with h5py.File(path, "r") as file:
                 return cls.read(file)
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} is not a human motion file of this version: {error}") from None
 
     @classmethod

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.errors import DataError
+from bodydouble.errors import DataError, UnknownNameError
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -90,7 +90,10 @@ class Landmarks:
         return int(self.times_s.shape[1])
 
     def select(self, cameras: tuple[str, ...]) -> Landmarks:
-        """Return the landmarks of some cameras, in the order asked for."""
+        """Return the landmarks of some cameras, in the order asked for. Raises: UnknownNameError."""
+        for name in cameras:
+            if name not in self.cameras:
+                raise UnknownNameError("camera", name, "the landmarks", self.cameras)
         rows = [self.cameras.index(name) for name in cameras]
         return Landmarks(cameras, self.times_s[rows], self.pixels[rows], self.confidence[rows], self.shape_m[rows], self.settings)
 

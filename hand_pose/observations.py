@@ -27,7 +27,7 @@ HAND_ERROR = 0.10
 """The same for a hand landmark, as a share of the hand's size in the image."""
 MIN_ERROR_PX = 3.0
 COARSE = ("pinky", "index", "thumb", "heel", "foot_index", "ear", "eye", "eye_inner", "eye_outer", "mouth", "nose")
-COARSE_FACTOR = 2.0
+COARSE_FACTOR = 1.5
 """The pose model's points on hands, feet and face sit on skin, not on joints, and are less exact than its joints."""
 
 

@@ -13,8 +13,8 @@ from bodydouble.hand_pose.observations import Observations
 
 FloatArray = npt.NDArray[np.float64]
 
-AGREES_SIGMA = 3.5
-"""A view agrees with the fit when its residual is below this."""
+AGREES_SIGMA = 2.5
+"""A view agrees with the fit when its residual is below this: 95 % of a two-dimensional normal error is."""
 SURE_WEIGHT = 0.25
 """Least weight of a view that counts: a visibility of 0.5 squared."""
 MAX_GAP_S = 0.2

@@ -56,7 +56,8 @@ def triangulate(
         normal = projectors[first, usable] + projectors[second, usable]
         point = np.linalg.solve(normal, (constants[first, usable] + constants[second, usable])[..., None])[..., 0]
         cost = _cost(point, origins[:, usable], rays[:, usable], weights[:, usable], sigma[:, usable], seen[:, usable])
-        better = cost < best_cost[usable]
+        ahead = [np.sum((point - origins[row, usable]) * rays[row, usable], axis=-1) > 0 for row in (first, second)]
+        better = (cost < best_cost[usable]) & ahead[0] & ahead[1]
         rows = np.flatnonzero(usable)[better]
         best[rows], best_cost[rows] = point[better], cost[better]
 
