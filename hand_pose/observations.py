@@ -109,9 +109,9 @@ def expected_error_px(landmarks: Landmarks) -> FloatArray:
     sigma = np.full(landmarks.confidence.shape, np.nan)
     for rows, share in ((POSE, POSE_ERROR), (LEFT_HAND, HAND_ERROR), (RIGHT_HAND, HAND_ERROR)):
         points = landmarks.pixels[:, :, rows]
-        seen = np.isfinite(points).all(axis=(2, 3))
-        extent = np.full(seen.shape, np.nan)
-        extent[seen] = np.max(np.ptp(points[seen], axis=1), axis=-1)
+        seen = np.isfinite(points).all(axis=-1, keepdims=True)
+        high, low = np.where(seen, points, -np.inf).max(axis=2), np.where(seen, points, np.inf).min(axis=2)
+        extent = np.where(seen.any(axis=(2, 3)), np.max(high - low, axis=-1), np.nan)
         sigma[..., rows] = np.maximum(share * extent, MIN_ERROR_PX)[..., None]
     for index, name in enumerate(LANDMARK_NAMES[POSE]):
         if name.removeprefix("left_").removeprefix("right_").removeprefix("mouth_") in COARSE or name.startswith("mouth"):
