@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -16,6 +18,8 @@ def render(
     out: Path = typer.Option(Path("preview.mp4"), "-o", "--out", metavar="FILE", help="Video to write, or a .png picture."),
     size: str = typer.Option("", metavar="WxH", help="Size in pixels, e.g. 1280x720; by default as large as the cameras need."),
     view: str = typer.Option("", metavar="CAMERA", help="Camera from whose side the robot is seen, or 'front'."),
+    robot: str = typer.Option("", metavar="NAME|TOML", help="The robot's file, if the episode was made with one of your own."),
+    whole_images: bool = typer.Option(False, "--whole", help="Show whole camera images instead of the part around the person."),
     fps: float = typer.Option(30.0, metavar="RATE", help="Show at most this many frames a second."),
     force: bool = typer.Option(False, "--force", help="Replace the video if it exists."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object a program can read."),
@@ -28,35 +32,21 @@ def render(
     from bodydouble.datasets import read_episode
     from bodydouble.viewer.preview import render_contact_sheet, render_preview
 
-    wanted = parse_size(size)
+    shown: dict[str, Any] = {"size": parse_size(size), "view": view or None, "robot": robot or None, "whole_images": whole_images}
     opened = read_episode(episode)
     if out.suffix.lower() == ".png":
-        render_contact_sheet(opened, out, size=wanted, view=view or None, force=force)
-        typer.echo(json.dumps({"picture": str(out)}) if as_json else f"{out}: three frames of {opened.frames}")
+        render_contact_sheet(opened, out, force=force, **shown)
+        typer.echo(json.dumps({"path": str(out)}) if as_json else f"{out}: {min(3, opened.frames)} of {opened.frames} frames")
         return
     with stage_bars({"render": "Rendering the preview"}, shown=not as_json) as progress:
         done = render_preview(
-            opened,
-            out,
-            size=wanted,
-            view=view or None,
-            max_fps=fps,
-            force=force,
-            progress=lambda now, total: progress("render", now, total),
-        )
+            opened, out, max_fps=fps, force=force, progress=lambda now, total: progress("render", now, total), **shown
+        )  # fmt: skip
     if as_json:
-        values = {
-            "preview": str(done.path),
-            "frames": done.frames,
-            "size": list(done.size),
-            "duration_s": done.duration_s,
-            "view": done.view,
-        }
-        typer.echo(json.dumps(values))
+        typer.echo(json.dumps({**asdict(done), "path": str(done.path)}))
     else:
-        typer.echo(
-            f"{done.path}: {done.frames} frames, {done.size[0]}x{done.size[1]}, {done.duration_s:.2f} s, robot seen from {done.view}"
-        )
+        width, height = done.size
+        typer.echo(f"{done.path}: {done.frames} frames, {width}x{height}, {done.duration_s:.2f} s, robot seen from {done.view}")
 
 
 def parse_size(text: str) -> tuple[int, int] | None:

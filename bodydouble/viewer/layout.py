@@ -13,7 +13,7 @@ Box = tuple[int, int, int, int]
 GAP = 4
 ROBOT_ASPECT = 0.75
 """Width to height of the robot's picture: people stand."""
-LARGEST = (1920, 1080)
+LARGEST = (1600, 900)
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Layout:
     footer: Box
 
 
-def arrange(image_sizes: Sequence[tuple[int, int]], size: tuple[int, int] | None = None) -> Layout:
+def arrange(image_sizes: Sequence[tuple[float, float]], size: tuple[int, int] | None = None) -> Layout:
     """Arrange camera pictures of the given (width, height), their shapes kept, beside the robot.
 
     Of all grids the one that shows the cameras largest is taken. Without ``size`` the picture is as large as that grid needs within
-    1920x1080; with ``size`` everything is centred in it. Sizes are even, as H.264 needs. Raises: UsageError when ``size`` is too small.
+    1600x900; with ``size`` everything is centred in it. Sizes are even, as H.264 needs. Raises: UsageError when ``size`` is too small.
     """
     limit = size or LARGEST
     if min(limit) < 160 or limit[0] % 2 or limit[1] % 2:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from bodydouble.calibration.transform import apply, invert
 from bodydouble.hand_pose.human_motion import Source
+from bodydouble.viewer.framing import Crop
 from bodydouble.viewer.skeleton import BODY_BONES, BONES, ENDS, Colour
 from bodydouble.viewer.text import shade, write
 
@@ -31,25 +32,40 @@ def projected_landmarks(episode: Episode, camera: str) -> FloatArray:
     return np.asarray(pixels - episode.recording.crop_origin_px[row])
 
 
-def camera_picture(episode: Episode, camera: str, frame: int, size: tuple[int, int], pixels: FloatArray) -> Image:
+def camera_picture(episode: Episode, camera: str, frame: int, size: tuple[int, int], pixels: FloatArray, crop: Crop) -> Image:
     """Return RGB uint8 of one camera at ``size`` (width, height) with skeleton, name, time and what to know about this view.
 
-    ``pixels`` (T, 75, 2) are those of ``projected_landmarks``. Observed bones are solid, others dim. A frame without image is dark.
+    ``pixels`` (T, 75, 2) are those of ``projected_landmarks``, ``crop`` the part that is shown. Observed bones are solid, others dim. A frame
+    without image is dark.
     """
-    import cv2
-
     row = episode.cameras.index(camera)
-    width, height = size
     there = bool(episode.recording.present[row, frame])
-    stored = episode.image(camera, frame, at_least=size) if there else None
-    picture = np.full((height, width, 3), 24, np.uint8) if stored is None else cv2.resize(stored, size, interpolation=cv2.INTER_AREA)
-    picture = np.ascontiguousarray(picture)
+    picture = _part(episode, camera, frame, size, crop) if there else None
+    if picture is None:
+        picture = np.full((size[1], size[0], 3), 24, np.uint8)
     if there:
-        scale = np.array(size) / episode.recording.image_size[row]
-        # (0, 0) is the centre of a pixel: the left edge of the image is at -0.5 in either size
-        draw_skeleton(picture, (pixels[frame] + 0.5) * scale - 0.5, episode.motion.landmark_source[frame] == Source.OBSERVED)
+        # (0, 0) is the centre of a pixel: the left edge of an image is at -0.5, whatever its size
+        shown = (pixels[frame] + 0.5 - np.array(crop[:2])) * (np.array(size) / crop[2:]) - 0.5
+        draw_skeleton(picture, shown, episode.motion.landmark_source[frame] == Source.OBSERVED)
     _caption(picture, episode, camera, frame, there)
     return picture
+
+
+def _part(episode: Episode, camera: str, frame: int, size: tuple[int, int], crop: Crop) -> Image | None:
+    """Return the part of a camera's image that ``crop`` (px of the video) names, at ``size``; None where no image is stored."""
+    import cv2
+
+    width, height = (int(v) for v in episode.recording.image_size[episode.cameras.index(camera)])
+    wanted = (int(size[0] * width / crop[2]), int(size[1] * height / crop[3]))
+    image = episode.image(camera, frame, at_least=wanted)
+    if image is None:
+        return None
+    scale = np.array([image.shape[1] / width, image.shape[0] / height])
+    left, top = np.round(np.array(crop[:2]) * scale).astype(int)
+    right, bottom = np.round((np.array(crop[:2]) + crop[2:]) * scale).astype(int)
+    part = image[top:bottom, left:right]
+    shrinks = part.shape[1] > size[0]
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC))
 
 
 def draw_skeleton(image: Image, pixels: FloatArray, observed: npt.NDArray[np.bool_]) -> None:
@@ -74,7 +90,7 @@ def draw_skeleton(image: Image, pixels: FloatArray, observed: npt.NDArray[np.boo
         layer = image.copy()
         lines(layer, dim)
         cv2.addWeighted(layer, INFERRED_STRENGTH, image, 1 - INFERRED_STRENGTH, 0, dst=image)
-    lines(image, solid, wider=2, colour=(20, 20, 20))
+    lines(image, solid[solid < len(BODY_BONES)], wider=2, colour=(20, 20, 20))
     lines(image, solid)
 
 

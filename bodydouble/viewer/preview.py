@@ -14,11 +14,13 @@ import numpy.typing as npt
 from bodydouble.atomic import replacing
 from bodydouble.errors import DataError, FileExistsUsageError, UnknownNameError, UsageError
 from bodydouble.progress import Progress, silent
+from bodydouble.viewer.framing import around_person, whole
 from bodydouble.viewer.layout import Layout, arrange
 from bodydouble.viewer.overlay import camera_picture, projected_landmarks
 from bodydouble.viewer.robot_renderer import RobotRenderer
 from bodydouble.viewer.robot_view import FRONT, RobotView, choose_view
-from bodydouble.viewer.text import write
+from bodydouble.viewer.skeleton import LEFT, RIGHT
+from bodydouble.viewer.text import shortened, write
 
 if TYPE_CHECKING:
     from bodydouble.datasets import Episode
@@ -50,33 +52,37 @@ class Composer:
     """
 
     def __init__(
-        self, episode: Episode, *, size: tuple[int, int] | None = None, view: str | None = None, robot: str | Path | None = None
+        self,
+        episode: Episode,
+        *,
+        size: tuple[int, int] | None = None,
+        view: str | None = None,
+        robot: str | Path | None = None,
+        whole_images: bool = False,
     ) -> None:
         from bodydouble.retarget import Robot
 
         self.episode = episode
         sizes = [(int(w), int(h)) for w, h in episode.recording.image_size]
-        self.layout: Layout = arrange(sizes, size)
+        self._pixels = {camera: projected_landmarks(episode, camera) for camera in episode.cameras}
+        self._crops = whole(sizes) if whole_images else around_person(list(self._pixels.values()), sizes)
+        self.layout: Layout = arrange([(crop[2], crop[3]) for crop in self._crops], size)
         loaded = Robot.load(robot or episode.trajectory.robot)
-        if loaded.joint_names != episode.trajectory.joint_names:
-            raise DataError(
-                f"the episode's {len(episode.trajectory.joint_names)} joints are not the {len(loaded.joint_names)} of robot '{loaded.name}', so it "
-                "cannot be drawn: it was made for another robot or version. Give its file with --robot, or process the recording again."
-            )
+        columns = _columns(loaded.joint_names, episode.trajectory.joint_names, loaded.name)
+        self._positions = episode.trajectory.positions[:, columns]
         self._renderer = RobotRenderer(loaded)
         self.view = choose_view(episode) if view is None else view
         if self.view not in (FRONT, *episode.cameras):
             raise UnknownNameError("view", self.view, "the episode", (FRONT, *episode.cameras))
-        self._robot_view = RobotView(episode, self._renderer, self.view, (self.layout.robot[2], self.layout.robot[3]))
-        self._pixels = {camera: projected_landmarks(episode, camera) for camera in episode.cameras}
+        self._robot_view = RobotView(episode, self._positions, self._renderer, self.view, (self.layout.robot[2], self.layout.robot[3]))
 
     def frame(self, index: int) -> Image:
         """Return RGB uint8 (H, W, 3) of one frame."""
         episode, layout = self.episode, self.layout
         canvas = np.empty((layout.size[1], layout.size[0], 3), np.uint8)
         canvas[:] = BACKGROUND
-        for camera, (x, y, w, h) in zip(episode.cameras, layout.cameras, strict=True):
-            canvas[y : y + h, x : x + w] = camera_picture(episode, camera, index, (w, h), self._pixels[camera])
+        for camera, (x, y, w, h), crop in zip(episode.cameras, layout.cameras, self._crops, strict=True):
+            canvas[y : y + h, x : x + w] = camera_picture(episode, camera, index, (w, h), self._pixels[camera], crop)
         x, y, w, h = layout.robot
         canvas[y : y + h, x : x + w] = self._robot(index, layout.cameras[0][2])
         self._footer(canvas, index)
@@ -85,7 +91,7 @@ class Composer:
     def _robot(self, index: int, camera_width: int) -> Image:
         trajectory = self.episode.trajectory
         picture = self._renderer.render(
-            trajectory.positions[index], trajectory.base_pose[index], self._robot_view.at(index), ground_z=self._robot_view.ground_z
+            self._positions[index], trajectory.base_pose[index], self._robot_view.at(index), ground_z=self._robot_view.ground_z
         )
         line = max(14, min(26, camera_width // 17))
         where = "from the front" if self.view == FRONT else f"seen from {self.view}"
@@ -113,8 +119,26 @@ class Composer:
         time = episode.times_s[index] - episode.times_s[0]
         end = write(canvas, f"{time:7.3f} s", (end + line, baseline), height=line)
         end = write(canvas, f"frame {index + 1} of {episode.frames}", (end + line, baseline), height=line, colour=(160, 168, 178))
-        if episode.task and end < left + width:
-            write(canvas, episode.task, (end + line, baseline), height=line)
+        right = left + width
+        if width > 34 * line:
+            legend = (("left", LEFT), ("right", RIGHT), ("dim: not observed", (150, 156, 164)))
+            right -= 17 * line
+            x = right
+            for text, colour in legend:
+                x = write(canvas, text, (x, baseline), height=line, colour=colour) + line
+        if episode.task and end + line < right - 4 * line:
+            write(canvas, shortened(episode.task, (right - end - 2 * line) // line * 2), (end + line, baseline), height=line)
+
+
+def _columns(robot: tuple[str, ...], episode: tuple[str, ...], name: str) -> list[int]:
+    """Return where each joint of the robot is in the episode. Raises: DataError when their joints are not the same."""
+    other = sorted(set(robot) ^ set(episode))
+    if other:
+        raise DataError(
+            f"the episode cannot be drawn as robot '{name}': {len(other)} joints are in one and not in the other ({', '.join(other[:3])}). "
+            "It was made for another robot or version; give that robot's file with --robot, or process the recording again."
+        )
+    return [episode.index(joint) for joint in robot]
 
 
 def render_preview(
@@ -124,6 +148,7 @@ def render_preview(
     size: tuple[int, int] | None = None,
     view: str | None = None,
     robot: str | Path | None = None,
+    whole_images: bool = False,
     max_fps: float = 30.0,
     force: bool = False,
     progress: Progress = silent,
@@ -131,7 +156,7 @@ def render_preview(
     """Write the preview as an H.264 video (mp4, yuv420p) that runs in true time.
 
     ``size`` is (width, height), even, or as large as the cameras need; ``view`` a camera whose side the robot is seen from, or "front";
-    frames closer together than ``max_fps`` allows are left out. ``progress`` counts frames.
+    frames closer together than ``max_fps`` allows are left out; cameras are cut to the person unless ``whole_images``. ``progress`` counts frames.
 
     Raises: FileExistsUsageError if ``out`` exists and not ``force``; UnknownNameError, UsageError, DataError, OutOfSpaceError.
     """
@@ -141,7 +166,7 @@ def render_preview(
     if out.exists() and not force:
         raise FileExistsUsageError(out)
     shown = frames_at_rate(episode.times_s, max_fps)
-    composer = Composer(episode, size=size, view=view, robot=robot)
+    composer = Composer(episode, size=size, view=view, robot=robot, whole_images=whole_images)
     width, height = composer.layout.size
     times = episode.times_s[shown] - episode.times_s[shown[0]]
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / max_fps
@@ -168,6 +193,7 @@ def render_contact_sheet(
     size: tuple[int, int] | None = None,
     view: str | None = None,
     robot: str | Path | None = None,
+    whole_images: bool = False,
     force: bool = False,
 ) -> None:
     """Write some frames of the preview below each other as one PNG; by default three, spread evenly.
@@ -183,7 +209,7 @@ def render_contact_sheet(
     for index in chosen:
         if not 0 <= index < episode.frames:
             raise UsageError(f"frame {index} does not exist; the episode has frames 0 to {episode.frames - 1}.")
-    composer = Composer(episode, size=size, view=view, robot=robot)
+    composer = Composer(episode, size=size, view=view, robot=robot, whole_images=whole_images)
     sheet = np.concatenate([composer.frame(index) for index in chosen])
     _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     with replacing(out) as partial:

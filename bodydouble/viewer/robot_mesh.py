@@ -112,7 +112,8 @@ def box_mesh(half: npt.ArrayLike) -> Mesh:
             corners[:, axis] = sign
             corners[:, (axis + 1) % 3] = [-1, 1, 1, -1]
             corners[:, (axis + 2) % 3] = [-1, -1, 1, 1]
-            triangles.append(np.array([[0, 1, 2], [0, 2, 3]]) + 4 * len(vertices))
+            faces = np.array([[0, 1, 2], [0, 2, 3]])
+            triangles.append((faces if sign > 0 else faces[:, ::-1]) + 4 * len(vertices))
             vertices.append(corners * np.asarray(half))
             normals.append(np.tile(np.eye(3)[axis] * sign, (4, 1)))
     return _mesh(np.concatenate(vertices), np.concatenate(normals), np.concatenate(triangles))
@@ -133,7 +134,8 @@ def cylinder_mesh(radius: float, half_length: float) -> Mesh:
         start = (2 + k) * around + k
         vertices += [rim[k], np.array([[0, 0, sign * half_length]])]
         normals += [np.tile(sign * up, (around + 1, 1))]
-        triangles.append(np.stack([start + i, start + j, np.full(around, start + around)], 1))
+        ends = np.stack([start + i, start + j, np.full(around, start + around)], 1)
+        triangles.append(ends if sign > 0 else ends[:, ::-1])
     return _mesh(np.concatenate(vertices), np.concatenate(normals), np.concatenate(triangles))
 
 

@@ -24,24 +24,28 @@ SAMPLES = 24
 
 
 class RobotView:
-    """The view of each frame, near enough to fill a picture of ``size`` (width, height) with the whole motion."""
+    """The view of each frame, near enough to fill a picture of ``size`` (width, height) with the whole motion.
 
-    def __init__(self, episode: Episode, renderer: RobotRenderer, view: str, size: tuple[int, int]) -> None:
-        trajectory = episode.trajectory
-        base = trajectory.base_pose
-        known = np.flatnonzero(np.isfinite(base).all(axis=1) & np.isfinite(trajectory.positions).all(axis=1))
+    ``positions`` (T, J) rad in the order of the renderer's robot.
+    """
+
+    def __init__(self, episode: Episode, positions: FloatArray, renderer: RobotRenderer, view: str, size: tuple[int, int]) -> None:
+        base = episode.trajectory.base_pose
+        known = np.flatnonzero(np.isfinite(base).all(axis=1) & np.isfinite(positions).all(axis=1))
         self._size = size
         self._azimuth, self._elevation = _direction(episode, view)
         sampled = known[np.linspace(0, len(known) - 1, min(SAMPLES, len(known))).astype(int)] if len(known) else known
-        points = [renderer.points(trajectory.positions[t], base[t]) for t in sampled]
+        points = [renderer.points(positions[t], base[t]) for t in sampled]
         self.ground_z = float(np.quantile([p[:, 2].min() for p in points], 0.1)) if points else 0.0
         """Height of the ground (m): where the feet are, but for a few frames in which one may be too low."""
         self._path = _followed(base[:, :3], episode.times_s, known)
         right = np.array([-np.sin(self._azimuth), np.cos(self._azimuth)])
         heights = [p[:, 2].max() - self.ground_z for p in points]
-        sides = [np.abs((p[:, :2] - self._path[t, :2]) @ right).max() for p, t in zip(points, sampled, strict=True)]
+        across = [(p[:, :2] - self._path[t, :2]) @ right for p, t in zip(points, sampled, strict=True)]
+        low, high = min((a.min() for a in across), default=-0.5), max((a.max() for a in across), default=0.5)
         self._height = 1.16 * float(max(heights, default=1.8))
-        self._width = 2.3 * float(max(sides, default=0.6))
+        self._width = 1.12 * float(high - low)
+        self._path[:, :2] += right * float(low + high) / 2
 
     def at(self, frame: int) -> View:
         """Return the view of one frame."""
@@ -99,7 +103,7 @@ def _followed(places: FloatArray, times_s: FloatArray, known: npt.NDArray[np.int
         return np.zeros_like(places)
     middle = (places[known].min(axis=0) + places[known].max(axis=0)) / 2
     if np.linalg.norm(np.ptp(places[known, :2], axis=0)) < STANDING_M:
-        return np.tile(middle, (len(places), 1))
+        return np.tile(middle, (len(places), 1)).copy()
     filled = np.stack([np.interp(times_s, times_s[known], places[known, axis]) for axis in range(3)], axis=1)
     weights = np.exp(-(((times_s[:, None] - times_s[None, :]) / 0.5) ** 2))
     return np.asarray(weights @ filled / weights.sum(axis=1, keepdims=True))

@@ -25,6 +25,11 @@ def write(image: Image, text: str, at: tuple[int, int], *, height: int, colour: 
     return at[0] + int(cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)[0][0])
 
 
+def shortened(text: str, letters: int) -> str:
+    """Return ``text``, its end replaced by dots when it has more than so many letters."""
+    return text if len(text) <= letters else text[: max(1, letters - 3)].rstrip() + "..."
+
+
 def shade(image: Image, left: int, top: int, right: int, bottom: int, *, strength: float = 0.55) -> None:
     """Darken a rectangle of an image, so that words on it can be read."""
     window = image[max(top, 0) : bottom, max(left, 0) : right]

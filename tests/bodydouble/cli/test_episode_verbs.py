@@ -1,0 +1,81 @@
+"""inspect, validate and render, called as a person calls them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import h5py
+import pytest
+
+
+def bodydouble(*arguments):
+    return subprocess.run([sys.executable, "-m", "bodydouble", *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def test_inspect_json_is_the_object_that_programs_rely_on(written_episode):
+    done = bodydouble("inspect", written_episode, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert list(found) == [
+        "actuated_joints", "joint_groups", "frames", "rate_hz", "duration_s", "cameras", "grade", "masks", "quality", "provenance",
+    ]  # fmt: skip
+    assert (found["actuated_joints"], found["frames"], found["grade"]) == (3, 4, "A")
+    assert found["rate_hz"] == pytest.approx(60.0)
+    assert found["joint_groups"]["neck"] == ["neck_yaw"]
+    assert set(found["masks"]) == {"body", "left_hand", "right_hand"}
+    assert set(found["masks"]["body"]) == {"observed", "interpolated", "inferred"}
+    assert set(found["quality"]["reprojection_median_px"]) == {"value", "unit", "threshold", "verdict"}
+    assert found["provenance"]["simulated"] is True
+
+
+def test_inspect_shows_what_a_person_asks_for(written_episode):
+    done = bodydouble("inspect", written_episode)
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "4 frames, 60.00 Hz",
+        "3 actuated joints",
+        "portrait",
+        "left_arm",
+        "reprojection_median_px",
+        "A: all gates pass",
+        "seed: 0",
+    ):
+        assert words in done.stdout
+
+
+def test_validate_exits_0_for_a_valid_1_for_a_broken_and_2_for_a_missing_file(written_episode, tmp_path):
+    assert bodydouble("validate", written_episode).returncode == 0
+    missing = bodydouble("validate", written_episode, tmp_path / "no.h5")
+    assert missing.returncode == 2
+    assert "no such file" in missing.stderr
+    with h5py.File(written_episode, "r+") as file:
+        file["robot/positions"][1, 1] = 5.0
+    broken = bodydouble("validate", written_episode, "--json")
+    assert broken.returncode == 1
+    answer = json.loads(broken.stdout)
+    assert answer["valid"] is False
+    assert any(check["verdict"] == "FAIL" and check["remedy"] for check in answer["episodes"][0]["checks"])
+
+
+@pytest.mark.parametrize("verb", [["inspect"], ["render", "-o", "out.mp4"]])
+def test_a_file_that_is_no_episode_is_one_sentence(tmp_path, verb):
+    (tmp_path / "text.h5").write_text("hello")
+    done = bodydouble(verb[0], tmp_path / "text.h5", *verb[1:])
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_size_that_is_none_is_one_sentence(written_episode):
+    done = bodydouble("render", written_episode, "--size", "big")
+    assert done.returncode == 2
+    assert "--size 1280x720" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["inspect", "validate", "render"])
+def test_help_ends_in_an_example(verb):
+    done = bodydouble(verb, "--help")
+    assert done.returncode == 0
+    assert f"Example: bodydouble {verb}" in done.stdout
