@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 import pinocchio as pin
@@ -23,7 +25,7 @@ def joint_torques(robot: Robot, times_s: FloatArray, configurations: FloatArray)
         return torques
     data = robot.model.createData()
     dt = np.diff(times_s)
-    rates = np.array([pin.difference(robot.model, a, b) for a, b in zip(configurations, configurations[1:], strict=False)]) / dt[:, None]
+    rates = np.array([pin.difference(robot.model, a, b) for a, b in pairwise(configurations)]) / dt[:, None]
     for t in range(1, frames - 1):
         acceleration = (rates[t] - rates[t - 1]) / (0.5 * (dt[t] + dt[t - 1]))
         effort = pin.rnea(robot.model, data, configurations[t], 0.5 * (rates[t] + rates[t - 1]), acceleration)

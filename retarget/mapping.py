@@ -132,7 +132,7 @@ class RobotFile(Settings):
     """rad/s^2 of joints that no [[joints]] entry gives another."""
     groups: dict[str, tuple[str, ...]]
     """Every actuated joint in exactly one group, in the order in which joints are stored."""
-    rest: dict[str, float] = {}
+    rest: dict[str, float] = Field(default_factory=dict)
     """Joint to rest angle in degrees; 0 for the others."""
     skeleton: dict[str, str]
     """Human point to the robot link that is its counterpart; bone lengths are distances between these at zero."""

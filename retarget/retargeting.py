@@ -62,7 +62,7 @@ def retarget(motion: HumanMotion, robot: Robot, *, progress: Progress = silent) 
         positions=positions, velocities=velocities, torques=torques, joint_source=targets.joint_source, base_pose=configurations[:, :7],
         lower=robot.lower, upper=robot.upper, velocity_limit=robot.velocity_limit, effort_limit=robot.effort_limit,
         task_errors={task.name: errors[:, k] for k, task in enumerate(targets.tasks)},
-        flags={name: flag.astype(np.uint8) for name, flag in flags.items()},
+        flags={name: np.asarray(flag, dtype=np.uint8) for name, flag in flags.items()},
     )  # fmt: skip
 
 

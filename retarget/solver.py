@@ -62,11 +62,11 @@ class FrameSolver:
         return self._solve(frame, q_before, lower, upper, self.settings.steps)
 
     def _starting_base(self, frame: int) -> FloatArray:
-        seen = np.isfinite(self.targets.base).all(axis=1)
-        if seen[frame]:
-            return self.targets.base[frame]
-        if seen.any():
-            return self.targets.base[np.argmax(seen)]
+        base = self.targets.base
+        seen = np.flatnonzero(np.isfinite(base).all(axis=1))
+        if len(seen):
+            start: FloatArray = base[frame if frame in seen else seen[0]]
+            return start
         return np.array([0.0, 0.0, self.robot.standing_height(), 0.0, 0.0, 0.0, 1.0])
 
     def _solve(self, frame: int, start: FloatArray, lower: FloatArray, upper: FloatArray, steps: int) -> FrameSolution:

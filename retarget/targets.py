@@ -15,6 +15,7 @@ Rules (bone lengths decide, never the solution):
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +96,7 @@ def _bones() -> tuple[_Bone, ...]:
         ]:
             if digit != "thumb":
                 bones.append(_Bone(f"{side}_{digit}_proximal", f"{side}_hand", f"{side}_hand"))
-            bones += [_Bone(f"{side}_{digit}_{b}", f"{side}_{digit}_{a}", None) for a, b in zip(parts, parts[1:], strict=False)]
+            bones += [_Bone(f"{side}_{digit}_{b}", f"{side}_{digit}_{a}", None) for a, b in pairwise(parts)]
     return tuple(bones)
 
 
@@ -140,11 +141,15 @@ class _Walk:
         return self.rotations.get(link, np.full((self.motion.frames, 3, 3), np.nan))
 
     def _scales(self) -> dict[str, float]:
-        chains = {"legs": ("thigh", "shank", "foot"), "arms": ("upper_arm", "forearm", "hand"), "fingers": tuple(f"middle_{p}" for p in ("proximal", "middle", "distal", "tip"))}  # fmt: skip
+        chains = {
+            "legs": ("thigh", "shank", "foot"),
+            "arms": ("upper_arm", "forearm", "hand"),
+            "fingers": ("middle_proximal", "middle_middle", "middle_distal", "middle_tip"),
+        }
         scales = {}
         for name, chain in chains.items():
             ours, theirs = 0.0, 0.0
-            for a, b in zip(chain, chain[1:], strict=False):
+            for a, b in pairwise(chain):
                 for side in SIDES:
                     start, end = f"{side}_{a}", f"{side}_{b}"
                     if start in self.zero and end in self.zero:
@@ -166,7 +171,7 @@ class _Walk:
         theirs = np.stack([self._place(name) for name in contacts], axis=1) if contacts else np.full((self.motion.frames, 1, 3), np.nan)
         floor = self._floor(theirs)
         origin = np.array([start[0], start[1], floor])
-        anchored = np.array([start[0], start[1], floor]) + scale * (pelvis - origin)
+        anchored: FloatArray = origin + scale * (pelvis - origin)
         if not contacts:
             return anchored
         ours = np.stack([self.points[name] for name in contacts], axis=1)
@@ -177,7 +182,8 @@ class _Walk:
         total = say.sum(axis=1, keepdims=True)
         wanted = origin + scale * (theirs - origin) - ours
         planted = np.nansum(np.where(usable[..., None], wanted, 0.0) * say[..., None], axis=1) / np.where(total > 0, total, 1.0)
-        return np.where(total > 0, planted, anchored)
+        placed: FloatArray = np.where(total > 0, planted, anchored)
+        return placed
 
     def _floor(self, contacts: FloatArray) -> float:
         heights = contacts[..., 2][np.isfinite(contacts[..., 2]).all(axis=1)]
@@ -244,12 +250,14 @@ def _joint_sources(motion: HumanMotion, robot: Robot) -> npt.NDArray[np.uint8]:
 
 def _unit(vectors: FloatArray) -> FloatArray:
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, norms, out=np.full_like(vectors, np.nan), where=norms > 1e-9)
+    units: FloatArray = np.divide(vectors, norms, out=np.full_like(vectors, np.nan), where=norms > 1e-9)
+    return units
 
 
 def _turned_back(rotations: FloatArray, vectors: FloatArray) -> FloatArray:
     """Express world vectors (T, 3) in the axes of frames with world rotations (T, 3, 3)."""
-    return np.einsum("tji,tj->ti", rotations, vectors)
+    turned: FloatArray = np.einsum("tji,tj->ti", rotations, vectors)
+    return turned
 
 
 def _quaternions(rotations: FloatArray) -> FloatArray:

@@ -112,7 +112,7 @@ class TaskStack:
 
     def errors(self, residuals: FloatArray) -> FloatArray:
         """Return each task's error (K,) in m or rad."""
-        norms = np.linalg.norm(residuals, axis=1)
+        norms: FloatArray = np.linalg.norm(residuals, axis=1)
         for kind in (self.direction, self.axis):
             norms[kind] = 2.0 * np.arcsin(np.clip(norms[kind] / 2.0, 0.0, 1.0))
         return norms

@@ -187,7 +187,8 @@ def leg_links() -> list[Link]:
         Link("left_thigh", THIGH_MASS - 1.3, thigh, capsule((0.0, 0.002, -0.050), (0.0, 0.0, -0.370), 0.060, "shell_light")),
         Link("left_shank", SHANK_MASS, shank, capsule((-0.006, 0.0, -0.040), (-0.002, 0.0, -0.380), 0.045, "shell_light")),
         Link("left_ankle", 0.16, ankle, [rod((-0.026, 0.0, 0.0), (0.030, 0.0, 0.0), 0.024, "shell_grey")]),
-        Link("left_foot", FOOT_MASS - 0.16 - 0.14, foot, [box((0.170, 0.072, 0.030), (0.025, 0.0, sole + 0.015), "pad"), box((0.100, 0.056, 0.024), (0.0, 0.0, sole + 0.042), "pad")]),
+        Link("left_foot", FOOT_MASS - 0.16 - 0.14, foot,
+             [box((0.170, 0.072, 0.030), (0.025, 0.0, sole + 0.015), "pad"), box((0.100, 0.056, 0.024), (0.0, 0.0, sole + 0.042), "pad")]),
         Link("left_toes", 0.14, toes, [box((0.084, 0.070, 0.024), (0.030, 0.0, drop + 0.012), "pad")]),
     ]  # fmt: skip
 
@@ -235,6 +236,7 @@ def arm_links() -> list[Link]:
         Link("left_shoulder_cross", 0.25, cross, [ball(0.050, (0.0, 0.004, 0.0), "shell_light")]),
         Link("left_upper_arm", UPPER_ARM_MASS - 0.55, upper_arm, capsule((0.0, 0.002, -0.050), (0.0, 0.0, -0.285), 0.040, "shell_light")),
         Link("left_forearm", 0.9, forearm, capsule((0.0, 0.0, -0.005), (0.0, 0.0, roll), 0.037, "shell_light", caps="start")),
-        Link("left_forearm_roll_link", FOREARM_MASS - 0.9 - 0.08, forearm_roll, capsule((0.0, 0.0, 0.0), (0.0, 0.0, wrist + 0.020), 0.036, "shell_light", caps="end")),
+        Link("left_forearm_roll_link", FOREARM_MASS - 0.9 - 0.08, forearm_roll,
+             capsule((0.0, 0.0, 0.0), (0.0, 0.0, wrist + 0.020), 0.036, "shell_light", caps="end")),
         Link("left_wrist", 0.08, wrist_link, [rod((0.0, -0.018, 0.0), (0.0, 0.018, 0.0), 0.015, "joint")]),
     ]  # fmt: skip
