@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from bodydouble.calibration import Rig
 from bodydouble.errors import DataError, UsageError
