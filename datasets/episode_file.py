@@ -18,7 +18,7 @@ from bodydouble.datasets.episode import Episode, RecordingInfo
 from bodydouble.datasets.guarded_file import GuardedFile
 from bodydouble.datasets.images import Image, StoredImages, encode_jpeg, jpeg_size
 from bodydouble.datasets.quality import Gate
-from bodydouble.datasets.schema import FORMAT, SCHEMA_VERSION, Field, fields_of
+from bodydouble.datasets.schema import FORMAT, SCHEMA_VERSION, Field, fields_of, task_error_unit
 from bodydouble.errors import DataError, FileExistsUsageError, UsageError
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, Landmarks
@@ -176,7 +176,7 @@ def _write_array(file: Any, path: str, array: Any, field: Field) -> None:
     dataset = file.create_dataset(path, data=data, **({"compression": "gzip", "compression_opts": 1, "shuffle": True} if large else {}))
     unit = field.unit
     if field.path == "robot/task_errors/*":
-        unit = "rad" if path.endswith("_orientation") else "m"
+        unit = task_error_unit(path)
     for name, text in {"unit": unit, "frame": field.frame, "quaternion_order": field.quaternion_order, "meaning": field.meaning}.items():
         if text:
             dataset.attrs[name] = text

@@ -87,6 +87,11 @@ FIELDS: tuple[Field, ...] = (
 ``images/CAMERA`` (T,) variable-length bytes, one JPEG each, empty where ``recording/present`` is 0."""
 
 
+def task_error_unit(task: str) -> str:
+    """Return the unit of ``robot/task_errors/NAME``: metres for positions, radians for orientations and directions."""
+    return "m" if task.endswith("_position") else "rad"
+
+
 def fields_of(group: str) -> tuple[Field, ...]:
     """Return the fields directly inside one group."""
     return tuple(item for item in FIELDS if item.group == group)

@@ -13,6 +13,9 @@ import typer
 if TYPE_CHECKING:
     from bodydouble.datasets import Episode
 
+SHOWN_TASKS = 6
+"""Of each kind."""
+
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
@@ -75,7 +78,7 @@ def _print(path: Path, episode: Episode) -> None:
     for name, values in episode.assumed.items():
         console.print(Text(f"       {name} is assumed: {_plain(values)}", style="yellow"))
     console.print()
-    for table in (_joints(episode), _cameras(episode), _masks(episode), quality_table(episode.quality)):
+    for table in (_joints(episode), _tasks(episode), _cameras(episode), _masks(episode), quality_table(episode.quality)):
         console.print(table)
         console.print()
     for line in remedies(episode.quality):
@@ -99,6 +102,27 @@ def _joints(episode: Episode) -> Any:
         table.add_row(
             group, str(len(names)), f"{np.degrees(moved):.0f}", f"{fastest:.1f}", ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         )
+    return table
+
+
+def _tasks(episode: Episode) -> Any:
+    """What the robot was asked and how far it stayed from it: the tasks with the largest errors, positions and angles apart."""
+    import numpy as np
+
+    from bodydouble.datasets.schema import task_error_unit
+
+    table = _table("Tasks with the largest errors", "task", "frames", "median", "p95", "largest")
+    rows = []
+    for name, errors in episode.trajectory.task_errors.items():
+        known = errors[np.isfinite(errors)]
+        if len(known):
+            angle = task_error_unit(name) == "rad"
+            scale, unit = (np.degrees(1.0), "deg") if angle else (1e3, "mm")
+            rows.append((angle, -np.percentile(known, 95), name, len(known), scale * np.percentile(known, [50, 95, 100]), unit))
+    rows.sort(key=lambda row: row[:3])
+    for angle in (False, True):
+        for _, _, name, count, values, unit in [row for row in rows if row[0] == angle][:SHOWN_TASKS]:
+            table.add_row(name, str(count), *(f"{value:.1f} {unit}" for value in values))
     return table
 
 

@@ -61,7 +61,7 @@ class Ground:
         return np.asarray(self._offset + np.asarray(view.eye[:2], np.float32), dtype=np.float32)
 
     def _blend(self, lines: FloatArray, light_in: FloatArray) -> FloatArray:
-        image = self._sky.copy()
+        image: FloatArray = self._sky.copy()
         floor = FLOOR + (LINE - FLOOR) * lines[..., None]
         floor *= light_in[..., None]
         image[self._first :] += self._fade[..., None] * (floor - image[self._first :])

@@ -75,7 +75,7 @@ def draw_skeleton(image: Image, pixels: FloatArray, observed: npt.NDArray[np.boo
     thick = max(2, round(image.shape[0] / 230))
     ends = pixels[ENDS].mean(axis=2)
     drawn = np.flatnonzero((np.abs(np.nan_to_num(ends, nan=np.inf)) < 4 * max(image.shape)).all(axis=(1, 2)))
-    seen = observed[ENDS].all(axis=(1, 2))
+    seen = np.asarray(observed[ENDS].all(axis=(1, 2)))
     fixed = np.zeros(ends.shape, np.int64)
     fixed[drawn] = np.round(ends[drawn] * 2**FRACTION_BITS)
 
