@@ -127,7 +127,7 @@ def find_rig(recording: Recording, settings: ProcessSettings) -> tuple[Rig, str]
 def _fit(landmarks: Landmarks, rig: Rig, settings: ProcessSettings, progress: Callable[[float, float], None]) -> HumanMotion:
     chosen = EstimatorSettings(stature=settings.stature)
     key = content_key(_code_of(hand_pose, calibration), dataclasses.asdict(landmarks), _rig_values(rig), dataclasses.asdict(chosen))
-    motion = cached(
+    motion: HumanMotion = cached(
         "motion", key, ".h5",
         compute=lambda: estimate(landmarks, rig, chosen, progress=progress), save=HumanMotion.save, load=HumanMotion.load,
     )  # fmt: skip

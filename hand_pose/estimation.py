@@ -46,6 +46,8 @@ class EstimatorSettings:
     """m; None to estimate it (several cameras) or to assume 1.73 m (one camera)."""
 
 
+# One thread: for matrices of this size more of them only wait for each other, six times longer on a busy machine.
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def estimate(
     landmarks: Landmarks, rig: Rig, settings: EstimatorSettings = EstimatorSettings(), *, progress: Progress = silent
 ) -> HumanMotion:

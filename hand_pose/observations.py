@@ -111,7 +111,7 @@ def expected_error_px(landmarks: Landmarks) -> FloatArray:
         points = landmarks.pixels[:, :, rows]
         seen = np.isfinite(points).all(axis=-1, keepdims=True)
         high, low = np.where(seen, points, -np.inf).max(axis=2), np.where(seen, points, np.inf).min(axis=2)
-        extent = np.where(seen.any(axis=(2, 3)), np.max(high - low, axis=-1), np.nan)
+        extent = np.where(np.isfinite(high[..., 0]), np.max(high - low, axis=-1), np.nan)
         sigma[..., rows] = np.maximum(share * extent, MIN_ERROR_PX)[..., None]
     for index, name in enumerate(LANDMARK_NAMES[POSE]):
         if name.removeprefix("left_").removeprefix("right_").removeprefix("mouth_") in COARSE or name.startswith("mouth"):

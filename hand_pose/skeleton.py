@@ -124,7 +124,7 @@ def _arm_joints(side: str) -> list[JointEntry]:
         JointEntry(f"{side}_clavicle_protraction", f"{side}_clavicle_elevation", f"{side}_clavicle", {}, (0.0, 0.0, -sign), *_range(-30, 35), 0.25),
         JointEntry(f"{side}_shoulder", f"{side}_clavicle_protraction", f"{side}_upper_arm", {"shoulder_half_width": (0.0, 0.85 * sign, 0.0)}, rest_sigma=1.5),
         JointEntry(f"{side}_elbow_flexion", f"{side}_shoulder", "", {"upper_arm": down}, (0.0, -1.0, 0.0), *_range(-5, 155), 1.5),
-        JointEntry(f"{side}_forearm_pronation", f"{side}_elbow_flexion", f"{side}_forearm", {}, (0.0, 0.0, sign), *_range(-95, 95), 0.7),
+        JointEntry(f"{side}_forearm_pronation", f"{side}_elbow_flexion", f"{side}_forearm", {}, (0.0, 0.0, -sign), *_range(-95, 95), 0.7),
         JointEntry(f"{side}_wrist_flexion", f"{side}_forearm_pronation", "", {"forearm": down}, (inward, 0.0, 0.0), *_range(-80, 85), 0.4),
         JointEntry(f"{side}_wrist_deviation", f"{side}_wrist_flexion", f"{side}_hand", {}, (0.0, -1.0, 0.0), *_range(-40, 30), 0.25),
         *_finger_joints(side),
