@@ -89,7 +89,8 @@ def _finger_joints(side: str) -> list[JointEntry]:
     thumb = thumb_direction(side)
     across: Vector = (0.0, inward, 0.0)  # the palm's normal
     opposition = _normalised(_cross(thumb, across))  # bending about it carries the thumb tip towards the palm's normal
-    bending = _normalised((-across[0] * 0.5 + opposition[0], -across[1] * 0.5 * inward + opposition[1], opposition[2]))
+    # The thumb's nail faces half way between the palm's normal and the index finger: its bending carries the tip towards the little finger.
+    bending = _normalised((opposition[0], 1.0, opposition[2]))
     carpal = _normalised((0.75, inward * 0.25, -0.6))
     joints += [
         JointEntry(f"{side}_thumb_cmc_spread", hand, "", {"thumb_carpal": carpal}, spread, *_range(-60, 60), 0.4),

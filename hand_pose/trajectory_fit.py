@@ -99,6 +99,7 @@ def solve_block_banded(blocks: FloatArray, right: FloatArray) -> FloatArray:
     ``blocks`` (K, N, n, n): ``blocks[k, i]`` is the block at block row i, block column i - k. ``right`` (N, n). Returns (N, n).
     """
     bands, count, size, _ = blocks.shape
+    bands = min(bands, count)
     width = bands * size
     lower = np.zeros((width, count * size))
     row, column = np.indices((size, size))
