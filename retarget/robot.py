@@ -99,6 +99,16 @@ class Robot:
             raise UnknownNameError("link", link, f"robot '{self.name}'", self.link_names)
         return int(self.model.getFrameId(link, pin.FrameType.BODY))
 
+    def joints_between(self, start: str | None, *ends: str | None) -> npt.NDArray[np.bool_]:
+        """Return which joints (J,) move any of the links ``ends`` against the link ``start``, or against the base where that is None."""
+        moved = np.zeros(self.model.njoints, dtype=bool)
+        for end in ends:
+            if end is not None:
+                moved[list(self.model.supports[self.model.frames[self.frame_id(end)].parentJoint])] = True
+        if start is not None:
+            moved[list(self.model.supports[self.model.frames[self.frame_id(start)].parentJoint])] = False
+        return moved[[self.model.getJointId(name) for name in self.joint_names]]
+
     def configuration(self, positions: npt.ArrayLike, base_pose: npt.ArrayLike) -> FloatArray:
         """Return Pinocchio's q (nq,) from joint positions (J,) rad and the base pose (7,): m and quaternion xyzw."""
         q: FloatArray = pin.neutral(self.model)

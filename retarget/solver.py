@@ -52,14 +52,14 @@ class FrameSolver:
     def first(self, frame: int = 0) -> FrameSolution:
         """Solve a frame from the rest posture, without a limit on speed."""
         start = self.robot.configuration(self.robot.rest, self._starting_base(frame))
-        return self._solve(frame, start, self.robot.lower, self.robot.upper, self.settings.first_steps)
+        return self._solve(frame, start, self.robot.lower, self.robot.upper, self.settings.first_steps, fresh=True)
 
     def next(self, frame: int, q_before: FloatArray, dt: float, speed: FloatArray) -> FrameSolution:
         """Solve a frame that comes ``dt`` seconds after configuration ``q_before``; ``speed`` (J,) rad/s is what each joint may do."""
         before = q_before[self._qrows]
         reach = speed * dt * SPEED_MARGIN
         lower, upper = np.maximum(self.robot.lower, before - reach), np.minimum(self.robot.upper, before + reach)
-        return self._solve(frame, q_before, lower, upper, self.settings.steps)
+        return self._solve(frame, q_before, lower, upper, self.settings.steps, fresh=False)
 
     def _starting_base(self, frame: int) -> FloatArray:
         base = self.targets.base
@@ -69,14 +69,15 @@ class FrameSolver:
             return start
         return np.array([0.0, 0.0, self.robot.standing_height(), 0.0, 0.0, 0.0, 1.0])
 
-    def _solve(self, frame: int, start: FloatArray, lower: FloatArray, upper: FloatArray, steps: int) -> FrameSolution:
+    def _solve(self, frame: int, start: FloatArray, lower: FloatArray, upper: FloatArray, steps: int, *, fresh: bool) -> FrameSolution:
         stack, weights = self.stack, self.targets.weights[frame]
         wanted = stack.stacked(self.targets.values, frame)
         active = np.flatnonzero(weights > 0)
         scale = weights[active, None]
         regular = self.regularisation
         rest_weight = np.where(self.driven[frame], self._rest_weight, regular.undriven_rest_weight) ** 2
-        step_weight = regular.step_weight**2
+        # A fresh start has no frame before it to stay near, and time to go on to the end.
+        step_weight, gain = (0.0, 0.0) if fresh else (regular.step_weight**2, self.settings.gain)
         before = start[self._qrows]
 
         def cost_of(residual: FloatArray, q: FloatArray) -> float:
@@ -115,7 +116,7 @@ class FrameSolver:
                 if damping > 1e4:
                     break
                 continue
-            small = float(np.abs(step).max()) < self.settings.tolerance or cost - new_cost < self.settings.gain * cost
+            small = float(np.abs(step).max()) < self.settings.tolerance or cost - new_cost < gain * cost
             q, residual, jacobian, cost = moved, new_residual, new_jacobian, new_cost
             normal = None
             damping = max(damping / 10.0, regular.damping**2)
@@ -126,12 +127,15 @@ class FrameSolver:
 
 
 def driven_joints(robot: Robot, targets: Targets) -> npt.NDArray[np.bool_]:
-    """Return which joints (T, J) some task drives in each frame: one that looks at a landmark of the joint and has weight."""
+    """Return which joints (T, J) some task drives in each frame: one with weight that the joint moves and that looks at a landmark of the joint."""
     behind: list[set[str]] = [set() for _ in robot.joint_names]
     for entry in robot.file.joints:
         for joint in (j for name in entry.joints for j in robot.members(name)):
             behind[robot.joint_names.index(joint)] |= set(entry.landmarks)
-    looks = np.array([[bool(landmarks & set(task.landmarks)) for task in targets.tasks] for landmarks in behind])
+    moves = np.array(
+        [robot.joints_between(task.origin if task.kind == "relative_position" else None, task.robot, task.of) for task in targets.tasks]
+    )
+    looks = np.array([[bool(landmarks & set(task.landmarks)) for task in targets.tasks] for landmarks in behind]) & moves.T
     driven: npt.NDArray[np.bool_] = (targets.weights > 0).astype(np.float64) @ looks.T.astype(np.float64) > 0
     return driven
 

@@ -1,9 +1,14 @@
-"""A simulated person for tests: HumanMotion made from the robot's own kinematics at another size, so the right answer is known."""
+"""A robot, and a simulated person who moves as the robot would at another size, so that the right answer is known."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
@@ -64,3 +69,50 @@ def simulated_person(robot: Robot, times_s: FloatArray, positions: FloatArray, b
         landmarks=landmarks, landmark_sigma=np.full((frames, 75), 0.005), landmark_source=np.full((frames, 75), Source.OBSERVED, dtype=np.uint8),
         bone_lengths={}, stature=1.73 * size, cameras=(), relabelled=np.empty((0, frames), dtype=np.uint8), fit_error_px=np.zeros(frames),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def robot() -> Robot:
+    return Robot.load("optimus")
+
+
+@pytest.fixture(scope="session")
+def times_s() -> FloatArray:
+    """One second at about 60 Hz with true, uneven times."""
+    return np.arange(60) / 60.0 + np.random.default_rng(1).uniform(-0.002, 0.002, 60)
+
+
+@pytest.fixture(scope="session")
+def sway() -> Callable[..., FloatArray]:
+    return smooth_positions
+
+
+@pytest.fixture(scope="session")
+def person(robot: Robot) -> Callable[..., HumanMotion]:
+    """Make a person who does what the robot does at joint positions (T, J), standing still unless ``base_pose`` is given."""
+
+    def make(times_s: FloatArray, positions: FloatArray, base_pose: FloatArray | None = None, *, size: float = 1.0) -> HumanMotion:
+        base = standing_base(robot, len(times_s)) if base_pose is None else base_pose
+        return simulated_person(robot, times_s, positions, base, size=size)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def hidden() -> Callable[..., HumanMotion]:
+    """Take parts of a person away: every link and landmark whose name holds ``part``, in the given frames."""
+
+    def make(motion: HumanMotion, part: str, frames: slice, source: Source = Source.MISSING) -> HumanMotion:
+        changes: dict[str, Any] = {}
+        rows = [i for i, name in enumerate(LANDMARK_NAMES) if part in name]
+        sources = motion.landmark_source.copy()
+        sources[frames, rows] = source
+        changes["landmark_source"] = sources
+        if source == Source.MISSING:
+            landmarks, poses = motion.landmarks.copy(), motion.link_poses.copy()
+            landmarks[frames, rows] = np.nan
+            poses[frames, [i for i, name in enumerate(motion.link_names) if part in name]] = np.nan
+            changes |= {"landmarks": landmarks, "link_poses": poses}
+        return replace(motion, **changes)
+
+    return make
