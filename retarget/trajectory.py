@@ -47,7 +47,7 @@ class RobotTrajectory:
     effort_limit: FloatArray
     """(J,) N m."""
     task_errors: dict[str, FloatArray] = field(default_factory=dict)
-    """Task name to (T,) error in m (``..._position``) or rad (``..._orientation``) after the solve; NaN where the task had no target."""
+    """Task name to (T,) error after the solve, in m (``..._position``) or rad (``..._orientation``, ``..._direction``); NaN where the task had no target."""
     flags: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
     """Name to (T,) 0/1, e.g. "task_unmet"."""
 
