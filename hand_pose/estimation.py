@@ -66,8 +66,7 @@ def estimate(
     times_s = master_times(landmarks)
     observations = Observations.of(landmarks, rig)
     single = len(landmarks.cameras) == 1
-    sigma = np.nan_to_num(np.nanmedian(np.where(observations.weight > 0, observations.sigma_rad, np.nan)[:, :, POSE], axis=2), nan=0.01)
-    swap = decide_sides(observations.origins, observations.rays, observations.weight, sigma, times_s)
+    swap = decide_sides(observations.origins, observations.rays, observations.weight, _view_sigma(observations), times_s)
     labelled = landmarks.exchanged(swap)
     observations = Observations.of(labelled, rig)
     assumed = {name: {"value": item.value, "sigma": item.sigma} for name, item in rig.assumed.items()}
@@ -118,6 +117,13 @@ def master_times(landmarks: Landmarks) -> FloatArray:
     with np.errstate(invalid="ignore"):
         times: FloatArray = np.nanmean(landmarks.times_s, axis=0)
     return times
+
+
+def _view_sigma(observations: Observations) -> FloatArray:
+    """Return (C, T) rad, the median expected error of each view's pose landmarks; 0.01 where it saw nobody."""
+    used = np.ma.masked_where(observations.weight[:, :, POSE] <= 0, observations.sigma_rad[:, :, POSE])
+    sigma: FloatArray = np.ma.filled(np.ma.median(used, axis=2), 0.01)
+    return sigma
 
 
 def start_pose(human: Human, points: FloatArray) -> FloatArray:
