@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from threadpoolctl import threadpool_limits
 
 from bodydouble.calibration import MountedCamera, PinholeCamera, Rig
 from bodydouble.hand_pose.bones import typical_lengths
@@ -113,6 +113,13 @@ def without(landmarks: Landmarks, hidden: npt.NDArray[np.bool_]) -> Landmarks:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep small matrices in one thread, as ``estimate`` does."""
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def make_simulated() -> Callable[..., Simulated]:
     """Give ``simulate(frames=, azimuths_deg=, noise_px=, seed=, ...)``."""
@@ -135,15 +142,3 @@ def estimated(simulated: Simulated) -> HumanMotion:
 def hide() -> Callable[..., Landmarks]:
     """Give ``hide(landmarks, hidden (C, T, 75))``."""
     return without
-
-
-@pytest.fixture
-def random_pose() -> Callable[..., Any]:
-    """Give ``random_pose(human, seed)``: any configuration, also outside of the ranges."""
-
-    def make(human: Human, seed: int) -> FloatArray:
-        rng = np.random.default_rng(seed)
-        q = human.integrate(human.rest, np.concatenate([rng.normal(0, 1, 6), rng.normal(0, 0.7, human.nv - 6)]))
-        return q
-
-    return make
