@@ -107,7 +107,8 @@ class Robot:
                 moved[list(self.model.supports[self.model.frames[self.frame_id(end)].parentJoint])] = True
         if start is not None:
             moved[list(self.model.supports[self.model.frames[self.frame_id(start)].parentJoint])] = False
-        return moved[[self.model.getJointId(name) for name in self.joint_names]]
+        ours: npt.NDArray[np.bool_] = moved[[self.model.getJointId(name) for name in self.joint_names]]
+        return ours
 
     def configuration(self, positions: npt.ArrayLike, base_pose: npt.ArrayLike) -> FloatArray:
         """Return Pinocchio's q (nq,) from joint positions (J,) rad and the base pose (7,): m and quaternion xyzw."""
