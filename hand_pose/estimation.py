@@ -121,8 +121,11 @@ def master_times(landmarks: Landmarks) -> FloatArray:
 
 def _view_sigma(observations: Observations) -> FloatArray:
     """Return (C, T) rad, the median expected error of each view's pose landmarks; 0.01 where it saw nobody."""
-    used = np.ma.masked_where(observations.weight[:, :, POSE] <= 0, observations.sigma_rad[:, :, POSE])
-    sigma: FloatArray = np.ma.filled(np.ma.median(used, axis=2), 0.01)
+    sigma = np.full(observations.weight.shape[:2], 0.01)
+    for view in np.ndindex(sigma.shape):
+        used = observations.weight[view][POSE] > 0
+        if used.any():
+            sigma[view] = np.median(observations.sigma_rad[view][POSE][used])
     return sigma
 
 
