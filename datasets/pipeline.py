@@ -137,7 +137,7 @@ def _fit(landmarks: Landmarks, rig: Rig, settings: ProcessSettings, progress: Ca
 
 def _retarget(motion: HumanMotion, robot: Robot, progress: Callable[[float, float], None]) -> RobotTrajectory:
     key = content_key(_code_of(retarget_stage), dataclasses.asdict(motion), robot.toml_path, robot.urdf_path)
-    trajectory = cached(
+    trajectory: RobotTrajectory = cached(
         "trajectory", key, ".h5",
         compute=lambda: retarget(motion, robot, progress=progress), save=RobotTrajectory.save, load=RobotTrajectory.load,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from bodydouble.errors import DataError
 from bodydouble.hand_pose.human_motion import HumanMotion
@@ -20,6 +21,8 @@ AT_SPEED_LIMIT = 0.999
 """Share of a joint's speed limit from which a frame counts as held back by it."""
 
 
+# One thread: more of them only wait for each other on matrices of this size.
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def retarget(motion: HumanMotion, robot: Robot, *, progress: Progress = silent) -> RobotTrajectory:
     """Move ``robot`` as the person moved, frame by frame, within its joint ranges and speeds.
 

@@ -98,7 +98,7 @@ def test_ranges_hold_and_it_is_said_when_the_target_cannot_be_reached(
 
 
 @pytest.mark.parametrize("source", [Source.MISSING, Source.INFERRED])
-def test_a_hand_nobody_saw_goes_gently_to_rest_and_comes_back_gently(
+def test_a_hand_without_an_estimate_goes_gently_to_rest_and_an_inferred_one_is_followed_and_marked(
     robot: Robot, person: Make, hidden: Make, truth: FloatArray, source: Source
 ) -> None:
     times = np.arange(240) / 60.0
@@ -113,9 +113,11 @@ def test_a_hand_nobody_saw_goes_gently_to_rest_and_comes_back_gently(
     trajectory = retarget(motion, robot)
     finger = [robot.joint_names.index(name) for name in ("right_index_mcp", "right_ring_pip", "right_thumb_mcp")]
     assert (trajectory.joint_source[60:180, finger] == Source.INFERRED).all()
-    np.testing.assert_allclose(trajectory.positions[175, finger], robot.rest[finger], atol=0.02)
+    meanwhile = robot.rest[finger] if source == Source.MISSING else fist[0, finger]
+    np.testing.assert_allclose(trajectory.positions[175, finger], meanwhile, atol=0.02 if source == Source.MISSING else 0.1)
     np.testing.assert_allclose(trajectory.positions[235, finger], fist[0, finger], atol=0.02)
-    assert np.abs(trajectory.velocities[60:180, finger]).max() <= robot.file.regularisation.gentle_speed + 1e-6
+    if source == Source.MISSING:
+        assert np.abs(trajectory.velocities[60:180, finger]).max() <= robot.file.regularisation.gentle_speed + 1e-6
     assert np.abs(trajectory.velocities[180, finger]).max() < 3.0
     assert limit_violations(trajectory) == (0, 0)
 
