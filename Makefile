@@ -25,8 +25,9 @@ demo: $(VENV)/installed
 	$(BIN)/bodydouble demo --out $(DEMO)
 
 # Never `python -m pytest`: it would put this folder first on the path, where datasets/ shadows Hugging Face's library.
+# worksteal keeps a module's tests together as far as it can, and unlike loadscope it survives a worker that crashes.
 test: $(VENV)/installed-for-development
-	$(BIN)/pytest -n 2 --dist loadscope $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-for-development $(TYPECHECK)
 	$(BIN)/ruff check .

@@ -28,6 +28,16 @@ WARN_CORES = 2
 HEAVY_MODULES = ("av", "cv2", "mediapipe", "open3d", "pinocchio")
 _OPENCV_DISTRIBUTIONS = ("opencv-contrib-python", "opencv-python", "opencv-python-headless", "opencv-contrib-python-headless")
 
+# MediaPipe loads its library only when a task is made; importing the package alone would hide that it cannot be loaded.
+_IMPORT = """
+import importlib, sys
+module = importlib.import_module(sys.argv[1])
+if sys.argv[1] == "mediapipe":
+    from mediapipe.tasks.python.core import mediapipe_c_bindings
+    mediapipe_c_bindings.load_raw_library()
+print(module.__file__)
+"""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -127,12 +137,11 @@ def check_libraries() -> list[Check]:
 
 def check_imports(modules: Iterable[str]) -> list[Check]:
     """Import each module in a process of its own, all at once: versions alone do not show a broken or shadowed one."""
-    command = "import sys, importlib; print(importlib.import_module(sys.argv[1]).__file__)"
     running = [
         (
             m,
             subprocess.Popen(
-                [sys.executable, "-P", "-c", command, m], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+                [sys.executable, "-P", "-c", _IMPORT, m], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
             ),
         )
         for m in modules
