@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
@@ -15,11 +15,11 @@ import numpy as np
 
 from bodydouble.atomic import replacing
 from bodydouble.datasets.episode import Episode, RecordingInfo
-from bodydouble.datasets.guarded_file import GuardedFile
 from bodydouble.datasets.images import Image, StoredImages, encode_jpeg, jpeg_size
 from bodydouble.datasets.quality import Gate
 from bodydouble.datasets.schema import FORMAT, SCHEMA_VERSION, Field, fields_of, task_error_unit
 from bodydouble.errors import DataError, FileExistsUsageError, UsageError
+from bodydouble.guarded_file import new_hdf5_file
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, Landmarks
 from bodydouble.progress import Progress, silent
@@ -54,7 +54,7 @@ def write_episode(
         raise FileExistsUsageError(path)
     if images is None and episode.images is not None:
         images = _stored(episode)
-    with replacing(path) as partial, _new_file(partial) as (file, check_disk):
+    with replacing(path) as partial, new_hdf5_file(partial) as (file, check_disk):
         file.attrs["format"] = FORMAT
         file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["task"] = episode.task
@@ -75,15 +75,6 @@ def write_episode(
                 progress(*done)
         file.flush()
         file.attrs["complete"] = True
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """Give a new HDF5 file and a check that raises OSError once the disk is full; that is checked again after closing."""
-    with GuardedFile(path) as guarded:
-        with h5py.File(guarded, "w") as file:
-            yield file, guarded.check
-        guarded.check()
 
 
 def read_episode(path: Path) -> Episode:

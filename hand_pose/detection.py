@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble import assets
-from bodydouble.atomic import replacing
+from bodydouble.atomic import OutOfSpaceError, replacing
 from bodydouble.cache import cache_folder, content_key, file_sha256
 from bodydouble.capture import FrameSets, Recording
 from bodydouble.errors import BodydoubleError, DataError
+from bodydouble.guarded_file import new_hdf5_file
 from bodydouble.hand_pose import detector
 from bodydouble.hand_pose.detector import Detector, DetectorSettings, settings_text
 from bodydouble.hand_pose.landmarks import Landmarks
@@ -93,7 +94,7 @@ class _Job:
         fresh = np.setdiff1d(old_indices, indices)
         merged = np.concatenate([fresh, np.array(indices, dtype=np.int64)])
         keep = np.isin(old_indices, fresh)
-        with replacing(self.block_path(block)) as partial, h5py.File(partial, "w") as file:
+        with replacing(self.block_path(block)) as partial, new_hdf5_file(partial) as (file, _):
             file["index"] = merged
             for name in _SHAPES:
                 file[name] = np.concatenate([old[name][keep], np.stack([item[name] for item in found])])
@@ -171,7 +172,7 @@ def _work(job: _Job, reports: Any) -> None:
 
 def _travels(error: BodydoubleError) -> bool:
     """Tell whether an error can be sent to another process whole: its class takes one message."""
-    return len(error.args) == 1 and type(error) in (BodydoubleError, DataError)
+    return len(error.args) == 1 and type(error) in (BodydoubleError, DataError, OutOfSpaceError)
 
 
 def _assemble(recording: Recording, frame_sets: FrameSets, jobs: Iterable[_Job], settings: dict[str, str]) -> Landmarks:

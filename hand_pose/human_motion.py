@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.errors import DataError, UnknownNameError
+from bodydouble.guarded_file import new_hdf5_file
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND
 
 FloatArray = npt.NDArray[np.float64]
@@ -118,7 +119,7 @@ class HumanMotion:
 
     def save(self, path: Path) -> None:
         """Write to an HDF5 file."""
-        with h5py.File(path, "w") as file:
+        with new_hdf5_file(path) as (file, _):
             self.write(file)
 
     def write(self, group: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.errors import DataError, UnknownNameError
+from bodydouble.guarded_file import new_hdf5_file
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -107,7 +108,7 @@ class Landmarks:
 
     def save(self, path: Path) -> None:
         """Write to an HDF5 file."""
-        with h5py.File(path, "w") as file:
+        with new_hdf5_file(path) as (file, _):
             file.attrs["cameras"] = list(self.cameras)
             for name, value in self.settings.items():
                 file.attrs[f"settings.{name}"] = value

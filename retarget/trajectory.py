@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.errors import DataError
+from bodydouble.guarded_file import new_hdf5_file
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -72,7 +73,7 @@ class RobotTrajectory:
 
     def save(self, path: Path) -> None:
         """Write to an HDF5 file."""
-        with h5py.File(path, "w") as file:
+        with new_hdf5_file(path) as (file, _):
             self.write(file)
 
     def write(self, group: Any) -> None:

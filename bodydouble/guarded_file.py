@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+@contextmanager
+def new_hdf5_file(path: Path) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Give a new HDF5 file and a check that raises OSError once the disk is full; that is checked again after closing."""
+    import h5py
+
+    with GuardedFile(path) as guarded:
+        with h5py.File(guarded, "w") as file:
+            yield file, guarded.check
+        guarded.check()
 
 
 class GuardedFile(io.RawIOBase):
