@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +229,64 @@ def written_episode(simulated_episode: Any, simulated_images: Any, tmp_path: Any
     episode = simulated_episode()
     write_episode(tmp_path / "episode.h5", episode, images=simulated_images(episode))
     return tmp_path / "episode.h5"
+
+
+@dataclass(frozen=True)
+class SampleRun:
+    """The real sample's recording, and the episode that ``bodydouble process`` made of its first ten frames with an empty cache."""
+
+    recording: Path
+    episode: Path
+    cache: Path
+    """The results of that run, with the models and samples of the real cache."""
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory: pytest.TempPathFactory, sample_videos: Path, pose_model: Path, hand_model: Path) -> SampleRun:
+    """Process ten frames of the four-camera sample on the command line, once for all workers of the test run."""
+    from bodydouble.cli.demo import make_recording
+
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    folder = tmp_path_factory.getbasetemp().parent / "sample_run" if worker else tmp_path_factory.mktemp("sample_run")
+    folder.mkdir(exist_ok=True)
+    run = SampleRun(folder / "recording", folder / "episode.h5", folder / "cache", "", "")
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not run.episode.exists():
+            make_recording(sample_videos, run.recording)
+            run.cache.mkdir()
+            (run.cache / "assets").symlink_to(assets.assets_folder(), target_is_directory=True)
+            command = [
+                sys.executable,
+                "-P",
+                "-m",
+                "bodydouble",
+                "process",
+                run.recording,
+                "-o",
+                run.episode,
+                "--start",
+                "0",
+                "--stop",
+                "10",
+            ]
+            done = subprocess.run(
+                command,
+                env={**os.environ, "BODYDOUBLE_CACHE": str(run.cache), "COLUMNS": "200"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            (folder / "stdout").write_text(done.stdout)
+            (folder / "stderr").write_text(done.stderr)
+    return replace(run, stdout=(folder / "stdout").read_text(), stderr=(folder / "stderr").read_text())
+
+
+@pytest.fixture
+def sample_cache(sample_run: SampleRun, monkeypatch: pytest.MonkeyPatch) -> SampleRun:
+    """Use the cache of ``sample_run``, where the detections of the first ten frames are kept."""
+    monkeypatch.setenv("BODYDOUBLE_CACHE", str(sample_run.cache))
+    return sample_run
