@@ -89,17 +89,17 @@ def estimate(
 
     order = _frame_order(observations, starts)
     human = Human(lengths)
-    if not single:
-        chosen = _spread(order, BONE_FRAMES)
-        prior = PosePrior.of(human)
-        poses = []
-        for number, frame in enumerate(chosen):
-            poses.append(
-                fit_pose(human, start_pose(human, starts[frame]), observations, int(frame), prior, widen=COARSE_TO_FINE, iterations=12)
-            )
-            progress(0.15 * (number + 1) / len(chosen), 1.0)
-        lengths, _ = estimate_bones(observations, chosen, poses, stature)
-        human = Human(lengths)
+    # One camera tells proportions too; only their scale stays that of the assumed stature.
+    chosen = _spread(order, BONE_FRAMES)
+    prior = PosePrior.of(human)
+    poses = []
+    for number, frame in enumerate(chosen):
+        poses.append(
+            fit_pose(human, start_pose(human, starts[frame]), observations, int(frame), prior, widen=COARSE_TO_FINE, iterations=12)
+        )
+        progress(0.15 * (number + 1) / len(chosen), 1.0)
+    lengths, _ = estimate_bones(observations, chosen, poses, stature)
+    human = Human(lengths)
     progress(0.3, 1.0)
     configurations = _frame_by_frame(
         human, observations, times_s, starts, order[0], lambda done, total: progress(0.3 + 0.3 * done / total, 1.0)
