@@ -171,7 +171,10 @@ def test_a_stature_that_was_given_is_used_and_not_called_assumed(make_simulated)
     motion = estimate(person.landmarks, assumed_rig("cam0", (1280, 1280)), EstimatorSettings(stature=1.60))
     assert motion.stature == 1.60
     assert "stature" not in motion.assumed
-    assert motion.bone_lengths["thigh"] == pytest.approx(0.42 * 1.60 / 1.73)
+    taller = estimate(person.landmarks, assumed_rig("cam0", (1280, 1280)), EstimatorSettings(stature=1.80))
+    ratios = [motion.bone_lengths[bone] / taller.bone_lengths[bone] for bone in ("thigh", "shank", "trunk", "upper_arm", "forearm")]
+    assert np.mean(ratios) == pytest.approx(1.60 / 1.80, rel=0.02)
+    assert motion.bone_lengths["thigh"] == pytest.approx(0.42 * 1.60 / 1.73, rel=0.12)
 
 
 def test_one_frame_is_enough(make_simulated):
