@@ -1,6 +1,16 @@
-"""Let ``python -m bodydouble`` do what the ``bodydouble`` command does."""
+"""Where ``bodydouble`` and ``python -m bodydouble`` begin."""
 
-from bodydouble.cli.app import main
+import sys
+
+
+def main() -> None:
+    """Run the command line. Ctrl-C during its imports, too, leaves no stack trace."""
+    try:
+        from bodydouble.cli.app import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,6 @@ which files of them, and what their hashes must be. After the first fetch nothin
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from bodydouble.asset_catalogue import Asset, assets_folder, catalogue
-from bodydouble.atomic import replacing, write_atomically
+from bodydouble.atomic import replacing, take_lock, write_atomically
 from bodydouble.cache import file_sha256
 from bodydouble.errors import DataError, MissingDependencyError, UnknownNameError, UsageError
 from bodydouble.pip_download import Wheel, download_wheel
@@ -239,13 +238,11 @@ def _only_one_process(wheel: Wheel) -> Iterator[None]:
     """Hold the lock of one wheel; the system lets go of it when the process ends, however it ends."""
     path = assets_folder() / "downloads" / f"{wheel.name}.lock"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("a")
+        lock = take_lock(path)
     except OSError as error:
         raise MissingDependencyError(
             f"The cache folder {assets_folder()} cannot be written: {error.strerror}. "
             "Fix its permissions, or set BODYDOUBLE_CACHE to a folder that can be."
         ) from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with lock:
         yield

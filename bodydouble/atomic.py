@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from bodydouble.errors import BodydoubleError
+from bodydouble.errors import BodydoubleError, FileExistsUsageError, UsageError
 
 
 class OutOfSpaceError(BodydoubleError):
@@ -17,13 +19,14 @@ class OutOfSpaceError(BodydoubleError):
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; on success sync it and rename it to ``path``.
 
     The temporary name is unique a call (two processes may write the same target; the last rename wins) and ends in
-    ``.partial``. On any error, Ctrl-C included, it is removed and the old file stays.
+    ``.partial``. On any error, Ctrl-C included, it is removed and the old file stays. With ``new`` the target must still be free at the
+    end, so that of two processes that both found it free the later one loses nothing of the earlier one's.
 
-    Raises: OutOfSpaceError when the disk is full; BodydoubleError when the folder cannot be written.
+    Raises: OutOfSpaceError when the disk is full; BodydoubleError when the folder cannot be written; FileExistsUsageError with ``new``.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}.partial")
@@ -32,13 +35,27 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         with partial.open("rb") as handle:
             os.fsync(handle.fileno())
-        os.replace(partial, path)
+        if new:
+            _rename_to_free(partial, path)
+        else:
+            os.replace(partial, path)
         sync_folder(path.parent)
     except OSError as error:
         raise_for_os_error(error, path)
     finally:
         with suppress(OSError):  # an unwritable parent must not hide the error that says so
             partial.unlink(missing_ok=True)
+
+
+def _rename_to_free(partial: Path, path: Path) -> None:
+    try:
+        os.link(partial, path)  # unlike a rename, this fails if the name is taken
+    except FileExistsError:
+        raise FileExistsUsageError(path) from None
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsUsageError(path) from None
+        os.replace(partial, path)
 
 
 def raise_for_os_error(error: OSError, path: Path) -> None:
@@ -52,6 +69,10 @@ def raise_for_os_error(error: OSError, path: Path) -> None:
         raise BodydoubleError(
             f"{path} cannot be written: {error.strerror}. Choose another output folder or fix its permissions."
         ) from error
+    if error.errno == errno.EISDIR:
+        raise UsageError(f"{path} is a folder; the name of a file was expected, e.g. {path / 'output'}.") from error
+    if error.errno == errno.ENAMETOOLONG:
+        raise UsageError(f"{path} cannot be written: the name is too long. Choose a shorter one.") from error
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         raise BodydoubleError(f"{path} cannot be written: a file stands where a folder is needed. Choose another output.") from error
     raise error
@@ -61,6 +82,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` so that a crash leaves the old file or the new one."""
     with replacing(path) as partial:
         partial.write_bytes(content)
+
+
+def take_lock(path: Path) -> IO[str]:
+    """Wait until no other process holds the lock file ``path``, and hold it until the returned file is closed or this process ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.open("a")
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
 
 
 def sync_folder(folder: Path) -> None:

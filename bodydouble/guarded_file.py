@@ -1,8 +1,10 @@
-"""A file for HDF5 to write to that a full disk cannot bring down."""
+"""A file for HDF5 to write to that neither a full disk nor Ctrl-C can bring down."""
 
 from __future__ import annotations
 
 import io
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +13,49 @@ from typing import Any
 
 @contextmanager
 def new_hdf5_file(path: Path) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """Give a new HDF5 file and a check that raises OSError once the disk is full; that is checked again after closing."""
+    """Give a new HDF5 file and a check, to be called often, that raises OSError once the disk is full and lets Ctrl-C through.
+
+    Both are checked again after closing.
+    """
     import h5py
 
-    with GuardedFile(path) as guarded:
+    with _interruptions_held() as let_through, GuardedFile(path) as guarded:
+
+        def check() -> None:
+            guarded.check()
+            let_through()
+
         with h5py.File(guarded, "w") as file:
-            yield file, guarded.check
+            yield file, check
         guarded.check()
+
+
+@contextmanager
+def _interruptions_held() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C and the like back, and give a function that lets one through that came.
+
+    HDF5 calls ``GuardedFile`` in the middle of its own work: an exception that a signal raises there is a failed write to it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None  # signals are handled in the main thread alone
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    own = {number: handler for number, handler in handlers.items() if callable(handler)}
+
+    def let_through() -> None:
+        if came:
+            number = came.pop()
+            own[signal.Signals(number)](number, None)
+
+    for number in own:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield let_through
+    finally:
+        for number, handler in own.items():
+            signal.signal(number, handler)
+        let_through()
 
 
 class GuardedFile(io.RawIOBase):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -17,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble import assets
-from bodydouble.atomic import OutOfSpaceError, replacing
+from bodydouble.atomic import OutOfSpaceError, replacing, take_lock
 from bodydouble.cache import cache_folder, content_key, file_sha256
 from bodydouble.capture import FrameSets, Recording
 from bodydouble.errors import BodydoubleError, DataError
@@ -79,9 +81,12 @@ class _Job:
         """Read what is kept of a block; nothing where there is no readable file."""
         try:
             with h5py.File(self.block_path(block), "r") as file:
-                return file["index"][()], {name: file[name][()] for name in _SHAPES}
-        except (OSError, KeyError):
+                index, kept = file["index"][()], {name: file[name][()] for name in _SHAPES}
+        except (OSError, KeyError, RuntimeError, TypeError, AttributeError):
+            index, kept = np.empty(0), {}
+        if index.dtype != np.int64 or any(kept[name].shape != (len(index), *shape) for name, shape in _SHAPES.items()):
             return np.empty(0, dtype=np.int64), {name: np.empty((0, *shape)) for name, shape in _SHAPES.items()}
+        return index, kept
 
     def missing(self) -> npt.NDArray[np.int64]:
         """Return the frames that are not kept yet."""
@@ -89,15 +94,19 @@ class _Job:
         return np.setdiff1d(self.indices, np.concatenate(kept) if kept else [])
 
     def keep(self, block: int, indices: list[int], found: list[Arrays]) -> None:
-        """Add detections to a block's file; written aside and renamed, so another process sees the old file or the new one."""
-        old_indices, old = self.load(block)
-        fresh = np.setdiff1d(old_indices, indices)
-        merged = np.concatenate([fresh, np.array(indices, dtype=np.int64)])
-        keep = np.isin(old_indices, fresh)
-        with replacing(self.block_path(block)) as partial, new_hdf5_file(partial) as (file, _):
-            file["index"] = merged
-            for name in _SHAPES:
-                file[name] = np.concatenate([old[name][keep], np.stack([item[name] for item in found])])
+        """Add detections to a block's file; written aside and renamed, so another process sees the old file or the new one.
+
+        The lock is for another process at the same video: what it added between our reading and our renaming would be lost.
+        """
+        with take_lock(self.folder / "lock"):
+            old_indices, old = self.load(block)
+            fresh = np.setdiff1d(old_indices, indices)
+            merged = np.concatenate([fresh, np.array(indices, dtype=np.int64)])
+            keep = np.isin(old_indices, fresh)
+            with replacing(self.block_path(block)) as partial, new_hdf5_file(partial) as (file, _):
+                file["index"] = merged
+                for name in _SHAPES:
+                    file[name] = np.concatenate([old[name][keep], np.stack([item[name] for item in found])])
 
 
 def _run(jobs: list[_Job], workers: int, done: int, total: int, progress: Progress) -> None:
@@ -110,7 +119,8 @@ def _run(jobs: list[_Job], workers: int, done: int, total: int, progress: Progre
             while waiting and len(running) < workers:
                 job = waiting.pop(0)
                 process = context.Process(target=_work, args=(job, reports), daemon=True)
-                process.start()
+                with _ctrl_c_held():
+                    process.start()
                 running[job.camera] = process
             try:
                 kind, camera, message = reports.get(timeout=0.2)
@@ -132,6 +142,28 @@ def _run(jobs: list[_Job], workers: int, done: int, total: int, progress: Progre
             process.join()
 
 
+@contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """Keep Ctrl-C waiting, and from a process started here for good: it would die of it in the middle of its imports, with a stack trace."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, even if that was killed and could not say so."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _check_alive(running: dict[str, SpawnProcess]) -> None:
     for camera, process in running.items():
         if not process.is_alive() and process.exitcode != 0:
@@ -145,7 +177,7 @@ def _check_alive(running: dict[str, SpawnProcess]) -> None:
 
 def _work(job: _Job, reports: Any) -> None:
     """Detect one camera's missing frames in a process of its own."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
+    _end_with_parent()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MediaPipe's log lines would tear the progress bars; errors travel through the queue
     try:
         models = Detector(*job.models, job.settings)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Any
 
 import typer
@@ -30,8 +32,11 @@ Each is ``bodydouble/cli/<verb>.py`` (``import_recording`` for ``import``) with 
 _MODULES = {"import": "import_recording"}
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: the user pressed Ctrl-C
-    """Ctrl-C while a verb ran; typer would otherwise leave without a word."""
+class Stopped(Exception):  # noqa: N818 - not an error: somebody wanted it to stop
+    """Ctrl-C or a request to end while a verb ran; typer would otherwise leave without a word. ``exit_code`` is 128 plus the signal."""
+
+    def __init__(self, interruption: KeyboardInterrupt) -> None:
+        self.exit_code = 128 + (interruption.args[0] if interruption.args else signal.SIGINT)
 
 
 class LazyVerbs(TyperGroup):
@@ -63,8 +68,8 @@ class LazyVerbs(TyperGroup):
         """Run the verb, and tell `main` of a Ctrl-C."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise Stopped from None
+        except KeyboardInterrupt as interruption:
+            raise Stopped(interruption) from None
 
 
 app = typer.Typer(cls=LazyVerbs, no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -92,18 +97,69 @@ def main() -> None:
     """Run the command line; a user's mistake leaves one sentence and an exit code, never a stack trace."""
     os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe and TensorFlow Lite talk on stderr by default
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    _stop_in_order()
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
     except BodydoubleError as error:
-        from rich.console import Console
-        from rich.text import Text
-
-        # As text, not as markup: a path such as take[1] would lose its brackets.
-        Console(stderr=True, soft_wrap=True).print(Text.assemble(("Error: ", "bold red"), str(error)))
+        _tell(str(error))
         sys.exit(error.exit_code)
-    except (Stopped, KeyboardInterrupt):
+    except (Stopped, KeyboardInterrupt) as stopped:
         typer.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)
-        sys.exit(130)
+        sys.exit(stopped.exit_code if isinstance(stopped, Stopped) else 128 + signal.SIGINT)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         sys.exit(1)
+    except Exception as error:
+        if os.environ.get("BODYDOUBLE_DEBUG"):
+            raise
+        _tell(_unforeseen(error))
+        _drop_stdout()
+        sys.exit(1)
+
+
+def _stop_in_order() -> None:
+    """Let the first Ctrl-C, SIGTERM or lost terminal unwind the program, so that it ends its processes and removes half files."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for other in handled:
+            signal.signal(other, signal.SIG_IGN)  # impatience must not interrupt the tidying up
+        raise KeyboardInterrupt(number)
+
+    # A signal that the caller had ignored, such as nohup's SIGHUP, stays so.
+    defaults = (signal.SIG_DFL, signal.default_int_handler)
+    handled = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) in defaults]
+    for number in handled:
+        signal.signal(number, stop)
+
+
+def _tell(message: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    # As text, not as markup: a path such as take[1] would lose its brackets.
+    Console(stderr=True, soft_wrap=True).print(Text.assemble(("Error: ", "bold red"), message))
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return one sentence for an error that no other place made one for: the system refused something, or it is our mistake."""
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror}. Check the path, its permissions and the free space, and run again."
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    place = f" at {os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}" if last else ""
+    return (
+        f"{type(error).__name__}{place}: {error}. This should not happen, so please report it; what was written before is kept. "
+        "BODYDOUBLE_DEBUG=1 shows where it comes from."
+    )
+
+
+def _drop_stdout() -> None:
+    """Send what is still in stdout's buffer nowhere: whoever should read it is gone."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,12 +18,18 @@ def stage_bars(stages: dict[str, str], *, shown: bool = True) -> Iterator[StageP
         TextColumn("{task.description:<38}"), BarColumn(bar_width=28), TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("[dim]time"), TimeElapsedColumn(), TextColumn("[dim]left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bars:
-        tasks: dict[str, TaskID] = {}
+    bars = Progress(*columns, console=Console(stderr=True), disable=not shown)
+    tasks: dict[str, TaskID] = {}
 
-        def progress(stage: str, done: float, total: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stages[stage], total=total)
-            bars.update(tasks[stage], completed=done, total=total)
+    def progress(stage: str, done: float, total: float) -> None:
+        if not tasks:
+            bars.start()  # not before: an error before the first stage is one line and not a blank one as well
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stages[stage], total=total)
+        bars.update(tasks[stage], completed=done, total=total)
 
+    try:
         yield progress
+    finally:
+        if tasks:
+            bars.stop()
