@@ -54,7 +54,7 @@ def write_episode(
         raise FileExistsUsageError(path)
     if images is None and episode.images is not None:
         images = _stored(episode)
-    with replacing(path) as partial, new_hdf5_file(partial) as (file, check_disk):
+    with replacing(path, new=not force) as partial, new_hdf5_file(partial) as (file, check_disk):
         file.attrs["format"] = FORMAT
         file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["task"] = episode.task

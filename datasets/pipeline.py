@@ -19,7 +19,7 @@ import bodydouble
 from bodydouble import calibration, hand_pose
 from bodydouble import retarget as retarget_stage
 from bodydouble.cache import cached, content_key, file_sha256
-from bodydouble.calibration import Rig, assumed_rig, check_rig_matches
+from bodydouble.calibration import Rig, assumed_rig, check_rig_matches, read_rig
 from bodydouble.capture import FrameSets, Recording, focal_px_from_metadata
 from bodydouble.datasets.episode import Episode, RecordingInfo
 from bodydouble.datasets.episode_file import FrameImage, write_episode
@@ -117,7 +117,7 @@ def find_rig(recording: Recording, settings: ProcessSettings) -> tuple[Rig, str]
         return assumed_rig(
             camera, recording.image_size(camera), focal_px=focal
         ), "assumed" if focal is None else "focal length from metadata"
-    rig = Rig.load(path)
+    rig = read_rig(path)
     if settings.cameras:
         rig = rig.select(settings.cameras)
     check_rig_matches(rig, recording)

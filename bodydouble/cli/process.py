@@ -61,9 +61,14 @@ def process(
         raise UsageError(f"{out} is a folder; the name of an episode file was expected, e.g. -o {out / 'episode.h5'}.")
     if stature is not None and not 0.5 <= stature <= 2.5:
         raise UsageError(f"--stature {stature} is not a person's height in metres; expected 0.5 to 2.5, e.g. --stature 1.73.")
+    chosen = cameras_from(cameras)
+    if cameras and not chosen:
+        raise UsageError(
+            f"--cameras '{','.join(cameras)}' names no camera; give names separated by commas, or leave it out for all cameras."
+        )
     began = time.monotonic()
     settings = ProcessSettings(
-        robot=robot, rig=Path(rig) if rig and rig != "none" else None, ignore_rig=rig == "none", cameras=cameras_from(cameras),
+        robot=robot, rig=Path(rig) if rig and rig != "none" else None, ignore_rig=rig == "none", cameras=chosen,
         start=start, stop=stop, stature=stature, workers=workers,
     )  # fmt: skip
     with stage_bars(STAGE_TEXTS, shown=not as_json) as progress:

@@ -170,7 +170,7 @@ def render_preview(
     width, height = composer.layout.size
     times = episode.times_s[shown] - episode.times_s[shown[0]]
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / max_fps
-    with replacing(out) as partial, av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with replacing(out, new=not force) as partial, av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream(
             "libx264", rate=Fraction(1 / step).limit_denominator(1001), options={"preset": "veryfast", "crf": "20"}
         )
@@ -212,7 +212,7 @@ def render_contact_sheet(
     composer = Composer(episode, size=size, view=view, robot=robot, whole_images=whole_images)
     sheet = np.concatenate([composer.frame(index) for index in chosen])
     _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    with replacing(out) as partial:
+    with replacing(out, new=not force) as partial:
         partial.write_bytes(data.tobytes())
 
 
