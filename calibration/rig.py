@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 
 _MODELS: dict[str, type[PinholeCamera] | type[FisheyeCamera]] = {"pinhole": PinholeCamera, "fisheye": FisheyeCamera}
 _EXACT = 1e-9
+_FARTHEST_M = 50.0
+"""Cameras of one person on one body stand no further apart; in millimetres the smallest helmet rig does."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,13 @@ class Rig:
                 raise UsageError(f"rig '{self.name}' lists camera '{camera.name}' under the name '{key}'.")
             if camera.body not in self.bodies:
                 raise UnknownNameError("body", camera.body, f"rig '{self.name}' (where camera '{key}' is mounted)", self.bodies)
+        for one, two in itertools.combinations(self.cameras.values(), 2):
+            distance = float(np.linalg.norm(one.T_body_camera[:3, 3] - two.T_body_camera[:3, 3]))
+            if one.body == two.body and distance > _FARTHEST_M:
+                raise UsageError(
+                    f"rig '{self.name}': cameras '{one.name}' and '{two.name}' on '{one.body}' are {distance:.0f} m apart; expected at most "
+                    f"{_FARTHEST_M:.0f} m. The last column of T_body_camera is in metres: divide it by 1000 if it is in millimetres."
+                )
 
     @property
     def names(self) -> tuple[str, ...]:

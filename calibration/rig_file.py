@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from bodydouble.config import Settings
 
 Row = tuple[float, float, float, float]
+Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class SigmaSettings(Settings):
     """``[cameras.NAME.sigma]``: one standard deviation of each; leave out what is not known."""
 
-    focal_px: float | None = None
-    center_px: float | None = None
-    rotation_rad: float | None = None
-    position_m: float | None = None
+    focal_px: Spread | None = None
+    center_px: Spread | None = None
+    rotation_rad: Spread | None = None
+    position_m: Spread | None = None
 
 
 class MountSettings(Settings):
@@ -36,8 +37,8 @@ class MountSettings(Settings):
 class AssumedSettings(Settings):
     """``[assumed."NAME"]``: a value that was not measured."""
 
-    value: float
-    sigma: float
+    value: float = Field(allow_inf_nan=False)
+    sigma: Spread
 
 
 class RigSettings(Settings):
