@@ -78,6 +78,8 @@ def _update(digest: Any, part: Any) -> None:
     elif isinstance(part, np.ndarray):
         digest.update(f"array:{part.dtype.str}{part.shape};".encode())
         digest.update(np.ascontiguousarray(part).tobytes())
+    elif isinstance(part, np.generic):
+        _update(digest, part.item())  # a number that was read back from a file is the plain one
     elif isinstance(part, BaseModel):
         digest.update(f"model:{type(part).__name__}:{part.model_dump_json()};".encode())
     elif dataclasses.is_dataclass(part) and not isinstance(part, type):

@@ -7,7 +7,8 @@ import datetime
 import platform
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -92,10 +93,9 @@ def process(
         quality=judge(quality_figures(motion, landmarks, rig, trajectory, frame_sets)),
         provenance=_provenance(recording, frame_sets, rig_source, robot, landmarks, settings),
     )
-    write_episode(
-        out, episode, images=_images(recording, frame_sets, settings.image_max_side), force=force,
-        progress=lambda done, total: progress("write", done, total),
-    )  # fmt: skip
+    # Closed also after an error: a decoding thread that outlives the interpreter aborts the process.
+    with closing(_images(recording, frame_sets, settings.image_max_side)) as images:
+        write_episode(out, episode, images=images, force=force, progress=lambda done, total: progress("write", done, total))
     return episode
 
 
@@ -196,7 +196,7 @@ def _video_hash(recording: Recording, camera: str) -> str:
     return file_sha256(path) if path.is_file() else recording.content_key([camera])
 
 
-def _images(recording: Recording, frame_sets: FrameSets, max_side: int | None) -> Iterator[FrameImage]:
+def _images(recording: Recording, frame_sets: FrameSets, max_side: int | None) -> Generator[FrameImage]:
     """Yield every frame as JPEG, in order of time a camera; cameras are decoded and encoded side by side, a thread each."""
     results: queue.Queue[FrameImage | BaseException | None] = queue.Queue(maxsize=QUEUED_IMAGES)
     stopped = threading.Event()
