@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bodydouble.atomic import OutOfSpaceError, replacing, write_atomically
-from bodydouble.errors import BodydoubleError
+from bodydouble.atomic import OutOfSpaceError, replacing, take_lock, write_atomically
+from bodydouble.errors import BodydoubleError, FileExistsUsageError, UsageError
 
 
 def names_in(folder: Path) -> list[str]:
@@ -104,3 +104,48 @@ def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path, monkey
 def test_other_errors_of_the_system_pass(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "a.txt"):
         pass
+
+
+def test_a_target_that_must_be_new_keeps_what_another_process_put_there_meanwhile(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+
+    def write() -> None:
+        with replacing(target, new=True) as partial:
+            partial.write_text("later")
+            target.write_text("earlier")
+
+    with pytest.raises(FileExistsUsageError, match="already exists and was left as it is"):
+        write()
+    assert target.read_text() == "earlier"
+    assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_a_target_that_must_be_new_appears_also_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for name in ("linked", "renamed"):
+        with replacing(tmp_path / name, new=True) as partial:
+            partial.write_text("new")
+        assert (tmp_path / name).read_text() == "new"
+        monkeypatch.setattr("os.link", refuse)
+    assert names_in(tmp_path) == ["linked", "renamed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("folder", "is a folder; the name of a file was expected"), ("a" * 300, "name is too long")]
+)
+def test_a_name_that_cannot_be_a_file_is_one_sentence(tmp_path: Path, name: str, sentence: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match=sentence):
+        write_atomically(tmp_path / name, b"x")
+    assert names_in(tmp_path) == ["folder"]
+
+
+def test_a_lock_keeps_another_process_out_until_it_is_closed(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from bodydouble.atomic import take_lock; take_lock(Path(sys.argv[1])); print('in')"
+    with take_lock(tmp_path / "a" / "lock"):
+        other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a" / "lock")], stdout=subprocess.PIPE, text=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(1.0)
+    assert other.communicate(timeout=30)[0] == "in\n"

@@ -142,3 +142,24 @@ def test_a_rig_without_cameras_is_refused():
 def test_a_pose_that_is_not_four_by_four_is_refused():
     with pytest.raises(UsageError, match="is not a pose"):
         MountedCamera("a", PinholeCamera((10, 10), (9.0, 9.0), (4.5, 4.5)), "room", np.eye(3))
+
+
+@pytest.mark.parametrize(("scale", "fits"), [(1.0, True), (1000.0, False)])
+def test_a_rig_in_millimetres_is_refused_with_the_remedy(rig, scale, fits):
+    wall = rig.camera("wall")
+    pose = wall.T_body_camera.copy()
+    pose[:3, 3] *= scale
+    pair = {"wall": wall, "other": MountedCamera("other", wall.model, "room", pose)}
+    if fits:
+        assert Rig("pair", ("room",), pair).names == ("wall", "other")
+        return
+    with pytest.raises(
+        UsageError, match=r"cameras 'wall' and 'other' on 'room' are \d+ m apart.*divide it by 1000 if it is in millimetres"
+    ):
+        Rig("pair", ("room",), pair)
+
+
+@pytest.mark.parametrize("text", ["-1.0", "nan", "inf"])
+def test_a_sigma_that_cannot_be_one_is_refused(rig, tmp_path, text):
+    with pytest.raises(UsageError, match=r"cameras\.front\.sigma\.focal_px"):
+        Rig.load(edited(rig, tmp_path, "focal_px = 0.5", f"focal_px = {text}"))

@@ -86,6 +86,66 @@ def test_ctrl_c_exits_130_with_a_word(tmp_path: Path) -> None:
     assert "Traceback" not in errors
 
 
+def test_a_request_to_end_exits_143_with_a_word(tmp_path: Path) -> None:
+    import fcntl
+
+    lock = tmp_path / "assets" / "downloads" / "sports2d.lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        command = [sys.executable, "-P", "-m", "bodydouble", "assets", "fetch", "sports2d_demo"]
+        environment = {**os.environ, "BODYDOUBLE_CACHE": str(tmp_path)}
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        deadline = time.monotonic() + 30
+        while not waits_for_lock(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert errors.endswith("Stopped. What was finished is kept; the same command goes on from there.\n")
+    assert "Traceback" not in errors
+
+
+def test_a_name_that_the_system_refuses_is_one_sentence(tmp_path: Path) -> None:
+    video = tmp_path / "front.mp4"
+    video.write_bytes(b"")
+    done = bodydouble("import", video, "-o", tmp_path / ("a" * 300))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "File name too long. Check the path" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_mistake_of_ours_is_one_sentence_and_a_stack_trace_only_on_request(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BROKEN)
+    done = bodydouble("assets", "list", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ZeroDivisionError at sitecustomize.py:")
+    assert "please report it" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" in bodydouble("assets", "list", PYTHONPATH=str(tmp_path), BODYDOUBLE_DEBUG="1").stderr
+
+
+BROKEN = """import bodydouble.assets
+def listing():
+    return 1 / 0
+bodydouble.assets.listing = listing
+"""
+
+
+def test_cameras_without_a_name_do_not_mean_all_cameras(tmp_path: Path) -> None:
+    done = bodydouble("process", tmp_path, "-o", tmp_path / "e.h5", "--cameras", ",")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: --cameras ',' names no camera")
+
+
+def test_an_error_before_the_first_stage_is_one_line(tmp_path: Path) -> None:
+    done = bodydouble("process", tmp_path / "nothing", "-o", tmp_path / "e.h5")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+
+
 def waits_for_lock(pid: int) -> bool:
     return any(f" {pid} " in line for line in Path("/proc/locks").read_text(encoding="ascii").splitlines() if "->" in line)
 
