@@ -53,6 +53,8 @@ def absent_frames(observed: npt.NDArray[np.bool_], times_s: FloatArray) -> npt.N
     seen = np.flatnonzero(observed[:, POSE].sum(axis=1) >= 4)
     if not len(seen):
         return np.ones(len(times_s), dtype=bool)
-    nearest = np.min(np.abs(times_s[:, None] - times_s[None, seen]), axis=1)
-    absent: npt.NDArray[np.bool_] = nearest > MAX_ABSENCE_S
+    after = np.searchsorted(seen, np.arange(len(times_s)))
+    since = times_s - times_s[seen[np.maximum(after - 1, 0)]]
+    until = times_s[seen[np.minimum(after, len(seen) - 1)]] - times_s
+    absent: npt.NDArray[np.bool_] = np.minimum(np.abs(since), np.abs(until)) > MAX_ABSENCE_S
     return absent
