@@ -256,8 +256,9 @@ def sample_run(tmp_path_factory: pytest.TempPathFactory, sample_videos: Path, po
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not run.episode.exists():
             make_recording(sample_videos, run.recording)
-            run.cache.mkdir()
-            (run.cache / "assets").symlink_to(assets.assets_folder(), target_is_directory=True)
+            if not run.cache.exists():
+                run.cache.mkdir()
+                (run.cache / "assets").symlink_to(assets.assets_folder(), target_is_directory=True)
             command = [
                 sys.executable,
                 "-P",

@@ -43,6 +43,13 @@ def test_frames_far_in_time_from_any_body_are_absent():
     assert absent_frames(seen, times).tolist() == [False, False, False, True, False, False]
 
 
+def test_an_hour_of_frames_does_not_fill_the_memory():
+    seen = np.zeros((216_000, 75), dtype=bool)
+    seen[::1000, :33] = True  # every 16.7 s
+    absent = absent_frames(seen, np.arange(216_000) / 60)
+    assert absent[:1000].tolist() == [False] * 61 + [True] * 879 + [False] * 60
+
+
 def test_a_hand_alone_is_no_body():
     seen = np.zeros((2, 75), dtype=bool)
     seen[0, 33:54] = True

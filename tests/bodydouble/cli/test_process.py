@@ -151,6 +151,27 @@ def test_a_full_disk_in_any_stage_exits_1_and_leaves_nothing_half(sample_run, em
     assert sorted(path.name for path in empty_cache.iterdir() if path.name != "assets" and any(path.rglob("*.h5"))) == kept
 
 
+def test_without_models_and_network_it_exits_1_and_says_what_is_needed(sample_run, tmp_path, monkeypatch):
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}.items():
+        monkeypatch.setenv(name, value)
+    done = bodydouble(sample_run.recording, "-o", tmp_path / "e.h5", "--stop", "2", cache=tmp_path / "nothing")
+    assert done.returncode == 1
+    assert "Error: 'pose_landmarker_full.task' could not be fetched" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "e.h5").exists()
+
+
+def test_a_folder_of_videos_is_as_good_as_a_recording(sample_cache, tmp_path):
+    """The same video under the same name: not even its detections are made again."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    shutil.copy(sample_cache.recording / "cam04.mp4", folder)
+    done = run(folder, "-o", tmp_path / "e.h5", "--stop", "2", "--json")
+    assert json.loads(done.stdout)["frames"] == 2
+    assert [path.name for path in folder.iterdir()] == ["cam04.mp4"]
+    assert len(list((sample_cache.cache / "landmarks").iterdir())) == 4
+
+
 def processes_of_group(group: int) -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
