@@ -100,9 +100,8 @@ class _Job:
         """
         with take_lock(self.folder / "lock"):
             old_indices, old = self.load(block)
-            fresh = np.setdiff1d(old_indices, indices)
-            merged = np.concatenate([fresh, np.array(indices, dtype=np.int64)])
-            keep = np.isin(old_indices, fresh)
+            keep = ~np.isin(old_indices, indices)
+            merged = np.concatenate([old_indices[keep], np.array(indices, dtype=np.int64)])
             with replacing(self.block_path(block)) as partial, new_hdf5_file(partial) as (file, _):
                 file["index"] = merged
                 for name in _SHAPES:

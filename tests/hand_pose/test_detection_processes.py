@@ -36,6 +36,15 @@ def test_detections_of_one_block_by_several_at_a_time_are_all_kept(tmp_path):
     assert len(one.missing()) == 0
 
 
+def test_frames_detected_in_any_order_of_ranges_keep_their_own_values(tmp_path):
+    one = job(tmp_path, 30)
+    for first in (10, 0, 20):
+        indices = list(range(first, first + 10))
+        one.keep(0, indices, [found(index) for index in indices])
+    index, values = one.load(0)
+    assert np.array_equal(values["confidence"][:, 0], index)
+
+
 @pytest.mark.parametrize("spoil", ["shape", "dtype", "group", "cut", "garbage", "empty"])
 def test_a_kept_file_that_is_not_as_it_should_be_is_detected_again(tmp_path, spoil):
     one = job(tmp_path, 3)
