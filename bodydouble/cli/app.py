@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -97,6 +98,10 @@ def main() -> None:
     """Run the command line; a user's mistake leaves one sentence and an exit code, never a stack trace."""
     os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe and TensorFlow Lite talk on stderr by default
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if os.environ.get("COLUMNS") == "0":
+        del os.environ["COLUMNS"]  # from a shell without a terminal; rich would print into no column at all
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a sign, or a file name that is no text, must not end a run
     _stop_in_order()
     try:
         try:
@@ -154,7 +159,7 @@ def _unforeseen(error: Exception) -> str:
         last = last.tb_next
     place = f" at {os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}" if last else ""
     return (
-        f"{type(error).__name__}{place}: {error}. This should not happen, so please report it; what was written before is kept. "
+        f"{type(error).__name__}{place}: {" ".join(str(error).split())}. This should not happen, so please report it; what was written before is kept. "
         "BODYDOUBLE_DEBUG=1 shows where it comes from."
     )
 

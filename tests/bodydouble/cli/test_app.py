@@ -156,3 +156,11 @@ def test_a_closed_pipe_is_no_error() -> None:
     )
     assert done.stdout == "[\n"
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("environment", [{"COLUMNS": "0"}, {"COLUMNS": "20"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}])
+def test_a_narrow_or_plain_terminal_is_no_error(environment: dict[str, str], tmp_path: Path) -> None:
+    assert bodydouble("doctor", **environment).stdout.strip()
+    missing = bodydouble("inspect", tmp_path / "ö.h5", **environment)
+    assert missing.returncode == 2
+    assert "does not exist; an episode file (.h5) was expected." in missing.stderr
