@@ -35,7 +35,7 @@ class FrameSets:
 
     def __post_init__(self) -> None:
         for name in ("times_s", "frame_index", "present", "camera_times_s"):
-            array = np.ascontiguousarray(getattr(self, name))
+            array = np.ascontiguousarray(getattr(self, name)).view()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 

@@ -32,7 +32,9 @@ from bodydouble.progress import Progress, silent
 POSE_MODEL = "pose_landmarker_full.task"
 HAND_MODEL = "hand_landmarker_full.task"
 BLOCK = 64
-"""Video frames a cache file: what a killed run loses at most of each camera, 5 to 10 s of work."""
+"""Video frames a cache file."""
+KEPT_EVERY = 16
+"""Frames after which a camera's results are kept: what a stopped run loses at most of each camera, about two seconds of work."""
 
 Arrays = dict[str, npt.NDArray[np.float64]]
 _SHAPES = {"pixels": (75, 2), "confidence": (75,), "shape_m": (75, 3)}
@@ -184,7 +186,7 @@ def _work(job: _Job, reports: Any) -> None:
         indices: list[int] = []
         found: list[Arrays] = []
         for index, _, rgb in recording.frames(job.camera, job.missing()):
-            if indices and index // BLOCK != indices[-1] // BLOCK:
+            if indices and (index // BLOCK != indices[-1] // BLOCK or len(indices) == KEPT_EVERY):
                 job.keep(indices[-1] // BLOCK, indices, found)
                 indices, found = [], []
             view = models.detect(rgb)

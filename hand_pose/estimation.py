@@ -221,7 +221,9 @@ def _describe(
     links = np.stack([human.link_poses(q) for q in configurations])
     angles = np.stack([joint_angles(human, q) for q in configurations])
     observed = observed_landmarks(observations, points)
-    spread, joint_spread, residual = _uncertainty(human, configurations, observations, observed)
+    spread, joint_spread, residual = _uncertainty(human, configurations, observations)
+    if len(landmarks.cameras) == 1:
+        spread = np.hypot(spread, _assumption_error(points, observations.origins[0], assumed))
     landmark_source = classify(observed, times_s)
     joint_source = classify(joint_spread < JOINT_SIGMA, times_s)
     nobody = np.isnan(landmarks.pixels[:, :, POSE]).all(axis=(0, 2, 3))
@@ -249,9 +251,7 @@ def _describe(
     return replace(motion, fit_error_px=np.where(count > 0, rms, np.nan))
 
 
-def _uncertainty(
-    human: Human, configurations: FloatArray, observations: Observations, observed: npt.NDArray[np.bool_]
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _uncertainty(human: Human, configurations: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return sigma of landmarks (T, 75) m and of joints (T, J) rad from each frame's own normal equations, and the median residual (T,).
 
     Scaled by the residuals' own spread. Temporal smoothing is left out, so these are upper bounds for smooth motion.
@@ -271,3 +271,15 @@ def _uncertainty(
         landmark_sigma[frame] = factor * np.sqrt(np.linalg.eigvalsh(spread)[:, -1].clip(0))
         joint_sigma[frame] = factor * np.sqrt(np.diag(covariance)[6:])
     return landmark_sigma, joint_sigma, median
+
+
+def _assumption_error(points: FloatArray, origin: FloatArray, assumed: dict[str, dict[str, float]]) -> FloatArray:
+    """Return (T, 75) m: how far what was assumed of one camera and its person may move each landmark.
+
+    Stature and focal length scale the distance, roll and pitch turn it about the camera.
+    """
+    share = 0.0
+    for name, item in assumed.items():
+        share += item["sigma"] ** 2 if name.endswith("_rad") else (item["sigma"] / item["value"]) ** 2
+    error: FloatArray = np.linalg.norm(points - origin, axis=-1) * np.sqrt(share)
+    return error

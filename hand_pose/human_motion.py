@@ -89,6 +89,7 @@ class HumanMotion:
             array = np.ascontiguousarray(getattr(self, name), dtype=np.uint8 if integer else np.float64)
             if array.shape != shape:
                 raise ValueError(f"HumanMotion.{name} has shape {array.shape}; expected {shape}")
+            array = array.view()  # the caller's own array stays as writable as it was
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 

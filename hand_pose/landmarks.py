@@ -82,6 +82,7 @@ class Landmarks:
             array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
             if array.shape != shape:
                 raise ValueError(f"Landmarks.{name} has shape {array.shape}; expected {shape}")
+            array = array.view()  # the caller's own array stays as writable as it was
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 

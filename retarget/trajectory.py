@@ -63,6 +63,7 @@ class RobotTrajectory:
             array = np.ascontiguousarray(getattr(self, name), dtype=np.uint8 if name == "joint_source" else np.float64)
             if array.shape != shape:
                 raise ValueError(f"RobotTrajectory.{name} has shape {array.shape}; expected {shape}")
+            array = array.view()  # the caller's own array stays as writable as it was
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 

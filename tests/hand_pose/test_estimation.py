@@ -243,3 +243,13 @@ def test_the_same_input_gives_the_same_motion_to_the_bit(make_simulated):
     person = make_simulated(frames=2)
     one, two = (estimate(person.landmarks, person.rig) for _ in range(2))
     assert np.array_equal(one.joint_angles, two.joint_angles)
+
+
+def test_what_was_assumed_of_one_camera_is_part_of_the_sigma(make_simulated):
+    person = make_simulated(frames=2, azimuths_deg=(15.0,))
+    calibrated = estimate(person.landmarks, person.rig, EstimatorSettings(stature=1.73))
+    guessed = estimate(person.landmarks, assumed_rig("cam0", (1280, 1280)))
+    distance = np.linalg.norm(guessed.landmarks, axis=-1)
+    focal = guessed.assumed["cam0.focal_px"]
+    assert (guessed.landmark_sigma > distance * focal["sigma"] / focal["value"]).all()
+    assert np.median(calibrated.landmark_sigma) < 0.5 * np.median(guessed.landmark_sigma)
