@@ -158,8 +158,9 @@ def _unforeseen(error: Exception) -> str:
     while last is not None and last.tb_next is not None:
         last = last.tb_next
     place = f" at {os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}" if last else ""
+    text = " ".join(str(error).split())
     return (
-        f"{type(error).__name__}{place}: {" ".join(str(error).split())}. This should not happen, so please report it; what was written before is kept. "
+        f"{type(error).__name__}{place}: {text}. This should not happen, so please report it; what was written before is kept. "
         "BODYDOUBLE_DEBUG=1 shows where it comes from."
     )
 
