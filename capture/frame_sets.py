@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.errors import UsageError
+from bodydouble.frozen_arrays import freeze_arrays
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -34,10 +35,9 @@ class FrameSets:
     """(C, T) true time of each camera's own frame; NaN where it is absent."""
 
     def __post_init__(self) -> None:
-        for name in ("times_s", "frame_index", "present", "camera_times_s"):
-            array = np.ascontiguousarray(getattr(self, name)).view()
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        views = (len(self.cameras), len(self.times_s))
+        freeze_arrays(self, {"times_s": (views[1:], np.float64), "frame_index": (views, np.int64), "present": (views, np.bool_),
+                             "camera_times_s": (views, np.float64)})  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.times_s)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.errors import DataError, UnknownNameError
+from bodydouble.frozen_arrays import freeze_arrays
 from bodydouble.guarded_file import new_hdf5_file
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND
 
@@ -84,14 +85,8 @@ class HumanMotion:
         }  # fmt: skip
         if self.triangulated is not None:
             expected["triangulated"] = (frames, 75, 3)
-        for name, shape in expected.items():
-            integer = name.endswith("_source") or name == "relabelled"
-            array = np.ascontiguousarray(getattr(self, name), dtype=np.uint8 if integer else np.float64)
-            if array.shape != shape:
-                raise ValueError(f"HumanMotion.{name} has shape {array.shape}; expected {shape}")
-            array = array.view()  # the caller's own array stays as writable as it was
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        integers = ("joint_source", "landmark_source", "relabelled")
+        freeze_arrays(self, {name: (shape, np.uint8 if name in integers else np.float64) for name, shape in expected.items()})
 
     @property
     def frames(self) -> int:

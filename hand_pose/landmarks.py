@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.errors import DataError, UnknownNameError
+from bodydouble.frozen_arrays import freeze_arrays
 from bodydouble.guarded_file import new_hdf5_file
 
 FloatArray = npt.NDArray[np.float64]
@@ -71,20 +72,9 @@ class Landmarks:
     """What detected them: model names with their SHA-256, options."""
 
     def __post_init__(self) -> None:
-        count, frames = len(self.cameras), self.times_s.shape[1]
-        expected = {
-            "times_s": (count, frames),
-            "pixels": (count, frames, 75, 2),
-            "confidence": (count, frames, 75),
-            "shape_m": (count, frames, 75, 3),
-        }
-        for name, shape in expected.items():
-            array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
-            if array.shape != shape:
-                raise ValueError(f"Landmarks.{name} has shape {array.shape}; expected {shape}")
-            array = array.view()  # the caller's own array stays as writable as it was
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        views = (len(self.cameras), self.times_s.shape[1])
+        shapes = {"times_s": views, "pixels": (*views, 75, 2), "confidence": (*views, 75), "shape_m": (*views, 75, 3)}
+        freeze_arrays(self, {name: (shape, np.float64) for name, shape in shapes.items()})
 
     @property
     def frames(self) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.errors import DataError
+from bodydouble.frozen_arrays import freeze_arrays
 from bodydouble.guarded_file import new_hdf5_file
 
 FloatArray = npt.NDArray[np.float64]
@@ -59,13 +60,7 @@ class RobotTrajectory:
             "joint_source": (frames, joints), "base_pose": (frames, 7), "lower": (joints,), "upper": (joints,),
             "velocity_limit": (joints,), "effort_limit": (joints,),
         }  # fmt: skip
-        for name, shape in expected.items():
-            array = np.ascontiguousarray(getattr(self, name), dtype=np.uint8 if name == "joint_source" else np.float64)
-            if array.shape != shape:
-                raise ValueError(f"RobotTrajectory.{name} has shape {array.shape}; expected {shape}")
-            array = array.view()  # the caller's own array stays as writable as it was
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        freeze_arrays(self, {name: (shape, np.uint8 if name == "joint_source" else np.float64) for name, shape in expected.items()})
 
     @property
     def frames(self) -> int:
