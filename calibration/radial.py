@@ -36,7 +36,8 @@ def monotone_limit(coefficients: tuple[float, ...]) -> float:
 def undistort(distorted: FloatArray, coefficients: tuple[float, ...], limit: float) -> FloatArray:
     """Return the ``r`` in [0, limit] that ``distort`` maps to each value; NaN where there is none.
 
-    Newton's method inside a bracket that shrinks: it cannot leave the monotone branch.
+    Newton's method inside a bracket that shrinks, halving it where Newton does not halve its own steps (near an inflection with a flat slope): it cannot
+    leave the monotone branch, and it ends (rtsafe of Press et al., "Numerical Recipes", section 9.4).
     """
     target = np.asarray(distorted, dtype=np.float64)
     low = np.zeros_like(target)
@@ -51,6 +52,7 @@ def undistort(distorted: FloatArray, coefficients: tuple[float, ...], limit: flo
             high = np.where(short, 2 * high, high)
     reachable = (target >= 0) & (target <= distort(high, coefficients))
     r = np.clip(np.nan_to_num(target), low, high)
+    moved = high - low
     for _ in range(_ITERATIONS):
         error = distort(r, coefficients) - target
         high = np.where(error > 0, r, high)
@@ -59,8 +61,10 @@ def undistort(distorted: FloatArray, coefficients: tuple[float, ...], limit: flo
         with np.errstate(divide="ignore", invalid="ignore"):
             step = r - error / slope
         middle = 0.5 * (low + high)
-        following = np.where((step > low) & (step < high), step, np.where(error == 0, r, middle))
-        done = np.abs(following - r) <= _TOLERANCE * np.maximum(1.0, np.abs(r))
+        good = (step > low) & (step < high) & (np.abs(step - r) <= 0.5 * moved)
+        following = np.where(error == 0, r, np.where(good, step, middle))
+        moved = np.abs(following - r)
+        done = moved <= _TOLERANCE * np.maximum(1.0, np.abs(r))
         r = following
         if bool(np.all(done | ~reachable)):
             break
