@@ -17,8 +17,8 @@ from bodydouble.atomic import replacing
 from bodydouble.datasets.episode import Episode, RecordingInfo
 from bodydouble.datasets.images import Image, StoredImages, encode_jpeg, jpeg_size
 from bodydouble.datasets.quality import Gate
-from bodydouble.datasets.schema import FORMAT, SCHEMA_VERSION, Field, fields_of, task_error_unit
-from bodydouble.errors import DataError, FileExistsUsageError, UsageError
+from bodydouble.datasets.schema import FARTHEST_M, FORMAT, SCHEMA_VERSION, Field, fields_of, task_error_unit
+from bodydouble.errors import BodydoubleError, DataError, FileExistsUsageError, UsageError
 from bodydouble.guarded_file import new_hdf5_file
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, Landmarks
@@ -27,6 +27,9 @@ from bodydouble.retarget.trajectory import RobotTrajectory
 
 if TYPE_CHECKING:
     from bodydouble.calibration import Rig
+
+UNREADABLE = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, OSError, RuntimeError, BodydoubleError)
+"""What a damaged or edited file can make h5py, json and our own constructors raise."""
 
 FrameImage = tuple[str, int, "Image | bytes"]
 """(camera, frame of the episode from 0, RGB uint8 (H, W, 3) or JPEG bytes)."""
@@ -86,7 +89,7 @@ def read_episode(path: Path) -> Episode:
     with open_episode_file(path) as file:
         try:
             cameras = tuple(json.loads(file["recording"].attrs["cameras"]))
-            return Episode(
+            episode = Episode(
                 task=str(file.attrs["task"]),
                 trajectory=RobotTrajectory.read(file["robot"]),
                 motion=HumanMotion.read(file["human"]),
@@ -94,11 +97,13 @@ def read_episode(path: Path) -> Episode:
                 rig=rig_from_text(file["rig"].asstr()[()]),
                 recording=_read_recording(file["recording"], cameras),
                 quality={name: read_gate(name, data) for name, data in file["quality"].items()},
-                provenance=json.loads(file["provenance"].asstr()[()]),
+                provenance=read_provenance(file),
                 grade=str(file.attrs["grade"]),
                 images=StoredImages(path, tuple(c for c in cameras if c in file["images"])) if "images" in file else None,
             )
-        except (KeyError, ValueError, TypeError, OSError, RuntimeError, UsageError) as error:
+            _check_agreement(episode)
+            return episode
+        except UNREADABLE as error:
             raise DataError(
                 f"{path} says it is an episode but cannot be read: {error}. Run `bodydouble validate` on it for what is wrong."
             ) from None
@@ -123,18 +128,55 @@ def open_episode_file(path: Path) -> Iterator[Any]:
         whole = "it is truncated or damaged" if _starts_as_hdf5(path) else "it is not an HDF5 file"
         raise DataError(f"{path} is not a readable episode: {whole}. Copy it again, or make it again with `bodydouble process`.") from None
     with file:
-        if file.attrs.get("format") != FORMAT:
+        if _mark(file, "format") != FORMAT:
             raise DataError(
                 f"{path} is an HDF5 file but not a bodydouble episode (no format '{FORMAT}'). Episodes come from `bodydouble process`."
             )
-        if file.attrs.get("schema_version") != SCHEMA_VERSION:
+        if _mark(file, "schema_version") != SCHEMA_VERSION:
             raise DataError(
-                f"{path} has episode schema version {file.attrs.get('schema_version')}; this bodydouble reads version {SCHEMA_VERSION}. "
+                f"{path} has episode schema version {_mark(file, 'schema_version')}; this bodydouble reads version {SCHEMA_VERSION}. "
                 "Update bodydouble, or make the episode again."
             )
-        if not file.attrs.get("complete", False):
+        if _mark(file, "complete") is not True:
             raise DataError(f"{path} was never finished: its `complete` mark is missing. Make it again with `bodydouble process`.")
         yield file
+
+
+def _mark(file: Any, name: str) -> str | int | bool | None:
+    """Return an attribute that is one text, number or truth value; None for anything else and for what cannot be read."""
+    try:
+        value = file.attrs.get(name)
+    except UNREADABLE:
+        return None
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, (str, int, bool)) else None
+
+
+def read_provenance(file: Any) -> dict[str, Any]:
+    """Return ``provenance`` of an open file. Raises: ValueError if it is not one JSON object of finite numbers."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"provenance holds {constant}, which is no JSON number")
+
+    values = json.loads(file["provenance"].asstr()[()], parse_constant=refuse)
+    if not isinstance(values, dict):
+        raise ValueError(f"provenance is a JSON {type(values).__name__}; expected an object")
+    return values
+
+
+def _check_agreement(episode: Episode) -> None:
+    """Check what the parts say of each other. Raises: ValueError."""
+    names = episode.trajectory.joint_names
+    unknown = [joint for joints in episode.trajectory.joint_groups.values() for joint in joints if joint not in names]
+    if unknown:
+        raise ValueError(f"a joint group holds '{unknown[0]}', which is no joint of the robot")
+    if not all(isinstance(name, str) for name in (*names, *episode.cameras)):
+        raise ValueError("joints and cameras must have names")
+    if (episode.recording.image_size < 1).any():
+        raise ValueError(f"recording/image_size holds {episode.recording.image_size.min()} px")
+    farthest = float(np.abs(episode.trajectory.base_pose[:, :3]).max(initial=0.0))
+    if not farthest <= FARTHEST_M:
+        raise ValueError(f"robot/base_pose is {farthest:.3g} m from the world's origin")
 
 
 def _write_group(file: Any, name: str, value: Any) -> None:

@@ -10,6 +10,9 @@ from bodydouble.capture.frame_sets import ABSENT
 FORMAT = "bodydouble-episode"
 SCHEMA_VERSION = 1
 
+FARTHEST_M = 1e5
+"""From the world's origin; nobody records further away."""
+
 Missing = Literal["never", "nan"]
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.datasets.episode_file import open_episode_file, read_gate, rig_from_text
+from bodydouble.datasets.episode_file import UNREADABLE, open_episode_file, read_gate, read_provenance, rig_from_text
 from bodydouble.datasets.images import decode_jpeg, jpeg_size
 from bodydouble.datasets.quality import Gate, Verdict, grade, judge
-from bodydouble.datasets.schema import FIELDS, FLAG, SOURCE, Field
-from bodydouble.errors import BodydoubleError, DataError, UsageError
+from bodydouble.datasets.schema import FARTHEST_M, FIELDS, FLAG, SOURCE, Field
+from bodydouble.errors import DataError, UsageError
 from bodydouble.retarget.limits import limit_violations
 from bodydouble.retarget.trajectory import RobotTrajectory
 
@@ -23,6 +23,8 @@ FloatArray = npt.NDArray[np.float64]
 
 TIMESTAMPS = "Check the recording's timestamps and process it again."
 AGAIN = "Make the episode again with `bodydouble process`."
+LARGEST_SPAN_M = 5.0
+"""No person's landmarks are further apart."""
 LARGEST_ANGLE = 4 * np.pi
 """rad: no joint of a person or robot turns further from zero; a right angle in degrees is 90."""
 DECODED_PER_CAMERA = 8
@@ -50,7 +52,7 @@ def validate_episode(path: Path) -> list[Check]:
     """
     try:
         with open_episode_file(path) as file:
-            checks = [Check("file", "PASS", "whole, schema version 1"), *_schema(file)]
+            checks = [Check("file", "PASS", "whole, schema version 1"), *_run(_schema, file)]
             if all(check.verdict != "FAIL" for check in checks):
                 for rule in RULES:
                     checks += _run(rule, file)
@@ -64,7 +66,7 @@ def validate_episode(path: Path) -> list[Check]:
 def _run(rule: Callable[[Any], Iterator[Check]], file: Any) -> list[Check]:
     try:
         return list(rule(file))
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, BodydoubleError) as error:
+    except UNREADABLE as error:
         return [Check(rule.__name__.lstrip("_"), "FAIL", f"could not be read: {error}", AGAIN)]
 
 
@@ -120,6 +122,9 @@ def _field_problems(file: Any, field: Field, axes: Mapping[str, int]) -> Iterato
                 yield f"{path} is missing"
             continue
         data = file[path]
+        if not hasattr(data, "dtype"):
+            yield f"{path} is a group; expected a dataset"
+            continue
         if str(data.dtype) != field.dtype:
             yield f"{path} is {data.dtype}; expected {field.dtype}"
         if data.shape != expected:
@@ -178,6 +183,10 @@ def _missing_values(file: Any) -> Iterator[Check]:
                 wrong += bool(problem)
                 if problem:
                     yield Check("missing values", "FAIL", f"{path} against {field.mask}: {problem}", AGAIN)
+    links, base = np.isnan(file["human/link_poses"][()]).any(axis=(1, 2, 3)), np.isnan(file["human/base_pose"][()]).any(axis=1)
+    if not np.array_equal(links, base):
+        wrong += 1
+        yield Check("missing values", "FAIL", "human/link_poses and human/base_pose are not missing together", AGAIN)
     pixels, confidence = np.isnan(file["landmarks/pixels"][()]).any(-1), np.isnan(file["landmarks/confidence"][()])
     if not np.array_equal(pixels, confidence):
         wrong += 1
@@ -232,6 +241,31 @@ def _angles(file: Any) -> Iterator[Check]:
         yield Check("units", "PASS", "angles are in radians")
 
 
+def _lengths(file: Any) -> Iterator[Check]:
+    """Lengths are metres: in millimetres a person would be as tall as a mountain."""
+    metres = "Positions are stored in metres: divide by 1000 where they were made, or correct the rig's unit."
+    points = file["human/landmarks"][()]
+    spans = np.nan_to_num(np.fmax.reduce(points, axis=1, initial=-np.inf) - np.fmin.reduce(points, axis=1, initial=np.inf), neginf=0.0)
+    largest = float(spans.max(initial=0.0))
+    farthest = max(float(np.nanmax(np.abs(file[path][()][:, :3]), initial=0.0)) for path in ("robot/base_pose", "human/base_pose"))
+    if largest > LARGEST_SPAN_M:
+        yield Check("lengths", "FAIL", f"human/landmarks of one frame are {largest:.0f} m apart: these are not metres", metres)
+    if farthest > FARTHEST_M:
+        yield Check("lengths", "FAIL", f"a base pose is {farthest:.3g} m from the world's origin", metres)
+    if largest <= LARGEST_SPAN_M and farthest <= FARTHEST_M:
+        yield Check("lengths", "PASS", f"positions are in metres; the person spans at most {largest:.2f} m")
+
+
+def _descriptions(file: Any) -> Iterator[Check]:
+    """Texts are texts, and provenance is one JSON object."""
+    read_provenance(file)
+    for name in ("task", "grade"):
+        if not isinstance(file.attrs[name], str):
+            yield Check("descriptions", "FAIL", f"attribute {name} is not a text", AGAIN)
+            return
+    yield Check("descriptions", "PASS", "task, grade and provenance can be read")
+
+
 def _limits(file: Any) -> Iterator[Check]:
     """Ranges and speeds, recomputed from the stored positions and true times."""
     robot = RobotTrajectory.read(file["robot"])
@@ -270,11 +304,11 @@ def _images(file: Any) -> Iterator[Check]:
         yield Check("images", "WARN", "no images are stored", "Process again with images if a policy is to see.")
         return
     cameras, present = json.loads(file["recording"].attrs["cameras"]), file["recording/present"][()] == 1
-    for camera, frames in zip(cameras, present, strict=True):
+    for camera, frames, (width, height) in zip(cameras, present, file["recording/image_size"][()].tolist(), strict=True):
         if camera not in file["images"] or file["images"][camera].shape != frames.shape:
             yield Check("images", "FAIL", f"camera '{camera}' has no images, or not one a frame", AGAIN)
             continue
-        problem = _image_problem(file["images"][camera], frames, camera)
+        problem = _image_problem(file["images"][camera], frames, camera) or _size_problem(file["images"][camera], (width, height), camera)
         yield (
             Check("images", "FAIL", problem, AGAIN)
             if problem
@@ -300,6 +334,16 @@ def _image_problem(dataset: Any, frames: npt.NDArray[np.bool_], camera: str) -> 
         if size != expected:
             return f"camera '{camera}', frame {frame} is {size[0]}x{size[1]}; expected {expected[0]}x{expected[1]}"
     return ""
+
+
+def _size_problem(dataset: Any, video: tuple[int, int], camera: str) -> str:
+    if "image_size" not in dataset.attrs:
+        return ""  # a camera without a frame
+    width, height = (int(v) for v in dataset.attrs["image_size"])
+    same_shape = abs(width * video[1] - height * video[0]) <= 0.5 * (abs(video[0]) + abs(video[1]))  # as far as rounding allows
+    if min(video) >= max(1, min(width, height)) and same_shape:
+        return ""
+    return f"camera '{camera}': images of {width}x{height} px are not those of a video of {video[0]}x{video[1]} px (recording/image_size)"
 
 
 def _quality(file: Any) -> Iterator[Check]:
@@ -337,5 +381,5 @@ def _recount(file: Any) -> dict[str, int]:
 
 
 RULES: tuple[Callable[[Any], Iterator[Check]], ...] = (
-    _times, _missing_values, _sources, _quaternions, _angles, _limits, _names, _images, _quality,
+    _times, _missing_values, _sources, _quaternions, _angles, _lengths, _limits, _names, _descriptions, _images, _quality,
 )  # fmt: skip

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import json
 
 import h5py
 import numpy as np
 import pytest
 
-from bodydouble.datasets import validate_episode
-from bodydouble.errors import UsageError
+from bodydouble.datasets import read_episode, validate_episode
+from bodydouble.errors import DataError, UsageError
 
 
 def failures(path):
@@ -50,6 +51,11 @@ def test_every_failure_has_a_remedy(written_episode):
         ("landmarks/confidence", lambda c: c.__setitem__((0, 0, 0), np.nan), "not missing together"),
         ("robot/lower", lambda p: p.__setitem__(0, np.nan), "may have none"),
         ("human/fit_error_px", lambda p: p.__setitem__(0, np.inf), "infinite"),
+        ("human/landmarks", lambda p: p.__imul__(1000), "these are not metres"),
+        ("robot/base_pose", lambda p: p.__setitem__((slice(None), 0), 1e300), "from the world's origin"),
+        ("human/link_poses", lambda p: p.__setitem__(0, np.nan), "link_poses and human/base_pose are not missing together"),
+        ("recording/image_size", lambda s: s.__imul__(0), "not those of a video of 0x0 px"),
+        ("recording/image_size", lambda s: s.__setitem__((0, 0), 5000), "not those of a video of 5000x"),
         ("human/landmark_source", lambda s: s.__setitem__((0, 0), 9), "without a meaning"),
     ],
 )
@@ -140,3 +146,43 @@ def test_a_truncated_or_foreign_file_is_one_failed_check(written_episode, tmp_pa
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="does not exist"):
         validate_episode(tmp_path / "no.h5")
+
+
+EDITS = {
+    "a format that is an array": lambda f: f.attrs.__setitem__("format", np.arange(3)),
+    "a version that is an array": lambda f: f.attrs.__setitem__("schema_version", np.arange(3)),
+    "groups that are a list": lambda f: f["robot"].attrs.__setitem__("joint_groups", "[]"),
+    "a group with a joint that the robot has not": lambda f: f["robot"].attrs.__setitem__("joint_groups", '{"a": ["nose"]}'),
+    "joints without names": lambda f: f["robot"].attrs.__setitem__("joint_names", "[1, 2, 3]"),
+    "names that are no JSON": lambda f: f["robot"].attrs.__setitem__("joint_names", "left, right"),
+    "cameras that are a number": lambda f: f["recording"].attrs.__setitem__("cameras", "5"),
+    "provenance that is a list": lambda f: (f.__delitem__("provenance"), f.__setitem__("provenance", "[1, 2]")),
+    "provenance with NaN": lambda f: (f.__delitem__("provenance"), f.__setitem__("provenance", '{"a": NaN}')),
+    "a group where numbers should be": lambda f: (f.__delitem__("robot/positions"), f.create_group("robot/positions")),
+    "a number where a group should be": lambda f: (f.__delitem__("robot"), f.__setitem__("robot", 5)),
+    "one time": lambda f: (f.__delitem__("robot/times_s"), f.__setitem__("robot/times_s", 5.0)),
+    "a base out of this world": lambda f: f["robot/base_pose"].__setitem__((0, 0), 1e300),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_an_edited_file_is_found_and_refused_in_one_sentence(written_episode, edit):
+    with h5py.File(written_episode, "r+") as file:
+        edit(file)
+    assert failures(written_episode)
+    with pytest.raises(DataError) as caught:
+        read_episode(written_episode)
+    assert "\n" not in str(caught.value)
+
+
+def test_any_damaged_byte_leaves_a_verdict_and_no_stack_trace(written_episode):
+    content = written_episode.read_bytes()
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(content)
+        for position in random.integers(0, len(content), 30):
+            damaged[position] = random.integers(256)
+        written_episode.write_bytes(damaged)
+        assert validate_episode(written_episode)
+        with contextlib.suppress(DataError):
+            read_episode(written_episode)
