@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,6 @@ import numpy as np
 from pydantic import BaseModel
 
 from bodydouble.atomic import replacing
-from bodydouble.errors import BodydoubleError
 
 T = TypeVar("T")
 
@@ -59,8 +59,9 @@ def cached(stage: str, key: str, suffix: str, *, compute: Callable[[], T], save:
     if path.exists():
         try:
             return load(path)
-        except (OSError, ValueError, KeyError, BodydoubleError):
-            path.unlink(missing_ok=True)
+        except Exception:  # whatever a damaged file makes its reader raise: the result can always be made again
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
     result = compute()
     with replacing(path) as partial:
         save(result, partial)

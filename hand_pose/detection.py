@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from bodydouble import assets
-from bodydouble.atomic import OutOfSpaceError, replacing, take_lock
+from bodydouble.atomic import OutOfSpaceError, raise_for_os_error, replacing, take_lock
 from bodydouble.cache import cache_folder, content_key, file_sha256
 from bodydouble.capture import FrameSets, Recording
 from bodydouble.errors import BodydoubleError, DataError
@@ -95,12 +95,19 @@ class _Job:
         kept = [self.load(block)[0] for block in np.unique(self.indices // BLOCK)]
         return np.setdiff1d(self.indices, np.concatenate(kept) if kept else [])
 
+    def _lock(self) -> IO[str]:
+        try:
+            return take_lock(self.folder / "lock")
+        except OSError as error:
+            raise_for_os_error(error, self.folder)
+            raise
+
     def keep(self, block: int, indices: list[int], found: list[Arrays]) -> None:
         """Add detections to a block's file; written aside and renamed, so another process sees the old file or the new one.
 
         The lock is for another process at the same video: what it added between our reading and our renaming would be lost.
         """
-        with take_lock(self.folder / "lock"):
+        with self._lock():
             old_indices, old = self.load(block)
             keep = ~np.isin(old_indices, indices)
             merged = np.concatenate([old_indices[keep], np.array(indices, dtype=np.int64)])

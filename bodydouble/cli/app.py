@@ -34,10 +34,7 @@ _MODULES = {"import": "import_recording"}
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: somebody wanted it to stop
-    """Ctrl-C or a request to end while a verb ran; typer would otherwise leave without a word. ``exit_code`` is 128 plus the signal."""
-
-    def __init__(self, interruption: KeyboardInterrupt) -> None:
-        self.exit_code = 128 + (interruption.args[0] if interruption.args else signal.SIGINT)
+    """Ctrl-C or a request to end while a verb ran; typer would otherwise leave without a word."""
 
 
 class LazyVerbs(TyperGroup):
@@ -69,8 +66,8 @@ class LazyVerbs(TyperGroup):
         """Run the verb, and tell `main` of a Ctrl-C."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt as interruption:
-            raise Stopped(interruption) from None
+        except KeyboardInterrupt:
+            raise Stopped from None
 
 
 app = typer.Typer(cls=LazyVerbs, no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -102,43 +99,48 @@ def main() -> None:
         del os.environ["COLUMNS"]  # from a shell without a terminal; rich would print into no column at all
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a sign, or a file name that is no text, must not end a run
-    _stop_in_order()
+    came = _stop_in_order()
     try:
         try:
             app()
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
-    except BodydoubleError as error:
-        _tell(str(error))
-        sys.exit(error.exit_code)
-    except (Stopped, KeyboardInterrupt) as stopped:
-        typer.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)
-        sys.exit(stopped.exit_code if isinstance(stopped, Stopped) else 128 + signal.SIGINT)
-    except BrokenPipeError:
-        _drop_stdout()
-        sys.exit(1)
-    except Exception as error:
-        if os.environ.get("BODYDOUBLE_DEBUG"):
-            raise
-        _tell(_unforeseen(error))
+    except (Exception, KeyboardInterrupt) as error:
+        # Once somebody wanted it to stop, whatever else went wrong came of that: libraries turn the interruption into errors of their own.
+        if came or isinstance(error, (Stopped, KeyboardInterrupt)):
+            typer.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)
+            sys.exit(128 + (came[0] if came else signal.SIGINT))
+        if isinstance(error, BodydoubleError):
+            _tell(str(error))
+            sys.exit(error.exit_code)
+        if not isinstance(error, BrokenPipeError):
+            if os.environ.get("BODYDOUBLE_DEBUG"):
+                raise
+            _tell(_unforeseen(error))
         _drop_stdout()
         sys.exit(1)
 
 
-def _stop_in_order() -> None:
-    """Let the first Ctrl-C, SIGTERM or lost terminal unwind the program, so that it ends its processes and removes half files."""
+def _stop_in_order() -> list[int]:
+    """Let the first Ctrl-C, SIGTERM or lost terminal unwind the program, so that it ends its processes and removes half files.
+
+    Returns the signals that came, which fills later.
+    """
+    came: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
         for other in handled:
             signal.signal(other, signal.SIG_IGN)  # impatience must not interrupt the tidying up
-        raise KeyboardInterrupt(number)
+        raise KeyboardInterrupt
 
     # A signal that the caller had ignored, such as nohup's SIGHUP, stays so.
     defaults = (signal.SIG_DFL, signal.default_int_handler)
     handled = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) in defaults]
     for number in handled:
         signal.signal(number, stop)
+    return came
 
 
 def _tell(message: str) -> None:

@@ -102,6 +102,17 @@ def test_a_damaged_result_is_computed_anew(isolated_cache: Path) -> None:
     assert computed == [1, 1]
 
 
+@pytest.mark.parametrize("error", [TypeError, AttributeError, RuntimeError, IndexError])
+def test_whatever_reading_a_damaged_result_raises_it_is_computed_anew(isolated_cache: Path, error: type[Exception]) -> None:
+    def load(path: Path) -> list[int]:
+        raise error
+
+    computed: list[int] = []
+    for _ in range(2):
+        assert cached("stage", "key", ".json", **{**numbers(computed), "load": load}) == [1, 2, 3]
+    assert computed == [1, 1]
+
+
 def test_a_computation_that_is_stopped_leaves_nothing(isolated_cache: Path) -> None:
     def stop() -> list[int]:
         raise KeyboardInterrupt

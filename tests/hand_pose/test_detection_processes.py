@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
+from bodydouble.errors import BodydoubleError
 from bodydouble.hand_pose.detection import _SHAPES, _Job
 from bodydouble.hand_pose.detector import DetectorSettings
 
@@ -102,3 +103,9 @@ def runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BodydoubleError, match="a file stands where a folder is needed"):
+        job(tmp_path / "file" / "landmarks", 1).keep(0, [0], [found(0.0)])

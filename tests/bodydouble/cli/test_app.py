@@ -164,3 +164,22 @@ def test_a_narrow_or_plain_terminal_is_no_error(environment: dict[str, str], tmp
     missing = bodydouble("inspect", tmp_path / "ö.h5", **environment)
     assert missing.returncode == 2
     assert "does not exist; an episode file (.h5) was expected." in missing.stderr
+
+
+def test_an_interruption_that_a_library_made_an_error_of_is_still_one(tmp_path: Path) -> None:
+    """NumPy and others answer Ctrl-C during their import with an ImportError."""
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED)
+    done = bodydouble("assets", "list", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 130
+    assert done.stderr == "Stopped. What was finished is kept; the same command goes on from there.\n"
+
+
+INTERRUPTED = """import bodydouble.assets
+def listing():
+    import signal
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed") from None
+bodydouble.assets.listing = listing
+"""
