@@ -35,7 +35,8 @@ class RecordingInfo:
     frame_index: npt.NDArray[np.int64]
     """(C, T) frame of the camera's video; ``ABSENT`` where it has none."""
     crop_origin_px: FloatArray
-    """(C, 2) x, y of the video's first pixel in the calibrated image: landmark pixels minus this are pixels of the stored image."""
+    """(C, 2) x, y of the video's first pixel in the calibrated image. Landmark pixels minus this are pixels of the video; stored images are the
+    video's, shrunk: times their width over ``image_size``."""
     started_utc_ns: int | None = None
     operator: str = ""
     consent: str = ""

@@ -108,9 +108,11 @@ def find_rig(recording: Recording, settings: ProcessSettings) -> tuple[Rig, str]
     path = None if settings.ignore_rig else settings.rig or recording.rig_path
     if path is None:
         if len(recording.cameras) > 1:
+            first = recording.video_path(recording.cameras[0])
+            folder = first.resolve().parent if first.is_symlink() else recording.folder  # links are in the cache, the videos are the user's
             raise UsageError(
                 f"The recording has {len(recording.cameras)} cameras ({', '.join(recording.cameras)}) but no rig, so their views cannot be put "
-                f"together. Put a rig.toml into {recording.folder}, give one with --rig FILE, or use one camera with --cameras {recording.cameras[0]}."
+                f"together. Put a rig.toml into {folder}, give one with --rig FILE, or use one camera with --cameras {recording.cameras[0]}."
             )
         camera = recording.cameras[0]
         focal = focal_px_from_metadata(recording.video_path(camera))

@@ -60,7 +60,8 @@ def validate_episode(path: Path) -> list[Check]:
     except UsageError:
         raise
     except DataError as error:
-        return [Check("file", "FAIL", str(error), AGAIN)]
+        found, _, remedy = str(error).rpartition(". ")
+        return [Check("file", "FAIL", found, remedy)]
 
 
 def _run(rule: Callable[[Any], Iterator[Check]], file: Any) -> list[Check]:
@@ -363,7 +364,7 @@ def _quality(file: Any) -> Iterator[Check]:
     if file.attrs["grade"] != deserved:
         yield Check("grade", "FAIL", f"graded {file.attrs['grade']}; the stored figures deserve {deserved}", AGAIN)
     elif deserved == "D":
-        # the file is what it says it is; that it says D is for `--min-grade` and the reader to act on
+        # the file is what it says it is; that it says D is for its reader to act on
         failed = [gate for gate in judged.values() if gate.verdict == "FAIL"]
         yield Check("grade", "WARN", f"grade D: {', '.join(gate.name for gate in failed)}", _remedies(failed))
     else:

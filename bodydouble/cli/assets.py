@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from bodydouble.progress import Progress
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, rich_markup_mode="rich", help="List, fetch or add the models and sample recordings."
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="List, fetch or add the models and sample recordings.\n\nExample: bodydouble assets list",
 )
 
 _STYLES = {"ready": "green", "added": "green", "missing": "yellow", "damaged": "bold red"}

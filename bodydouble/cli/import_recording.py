@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,14 +123,16 @@ def _with_progress(work: Any, *, shown: bool) -> Recording:
 
 def _print(described: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console(soft_wrap=True)
-    table = Table("camera", "frames", "from s", "to s", "rate Hz", "longest gap ms", "size px", "crop origin px", title=None)
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table(header_style="dim", box=None, pad_edge=False)
+    for title in ("camera", "frames", "from s", "to s", "rate Hz", "longest gap ms", "size px", "crop origin px"):
+        table.add_column(title, justify="left" if title == "camera" else "right")
     for name, item in described["cameras"].items():
         table.add_row(
-            escape(name), str(item["frames"]), f"{item['first_s']:.3f}", f"{item['last_s']:.3f}", _number(item["rate_hz"]),
+            Text(name), str(item["frames"]), f"{item['first_s']:.3f}", f"{item['last_s']:.3f}", _number(item["rate_hz"]),
             _number(item["longest_gap_ms"]), "x".join(map(str, item["image_size_px"])),
             ",".join(map(str, item["crop_origin_px"])) if item["crop_origin_px"] else "",
         )  # fmt: skip
@@ -137,14 +140,11 @@ def _print(described: dict[str, Any]) -> None:
     clock = "the videos' own timestamps" if described["clock"] == "container" else "timestamps.csv"
     console.print(
         f"{described['complete_frame_sets']} of {described['frame_sets']} moments have a frame of every camera; "
-        f"skew {described['skew_p95_ms']:.1f} ms (p95). Times are from {clock}.",
-        highlight=False,
+        f"skew {described['skew_p95_ms']:.1f} ms (p95). Times are from {clock}."
     )
     if described["rig"] is None and len(described["cameras"]) > 1:
-        console.print("No rig: several cameras need one. Put rig.toml into the recording, or give --rig.", highlight=False)
-    console.print(
-        f"Wrote {escape(described['recording'])}. Next: bodydouble process {escape(described['recording'])} -o episode.h5", highlight=False
-    )
+        console.print("No rig: several cameras need one. Put rig.toml into the recording, or give --rig.")
+    console.print(Text(f"Wrote {described['recording']}. Next: bodydouble process {shlex.quote(described['recording'])} -o episode.h5"))
 
 
 def _number(value: float | None) -> str:

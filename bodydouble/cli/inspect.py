@@ -63,7 +63,7 @@ def _print(path: Path, episode: Episode) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from bodydouble.cli.quality_table import grade_text, quality_table, remedies
+    from bodydouble.cli.quality_table import assumed_texts, grade_text, quality_table, remedies
 
     console = Console(highlight=False)
     rate = f"{episode.rate_hz:.2f} Hz" if math.isfinite(episode.rate_hz) else "one frame"
@@ -75,8 +75,8 @@ def _print(path: Path, episode: Episode) -> None:
         Text.assemble("Robot  ", f"{episode.trajectory.robot}, {joints} actuated joints, positions in frame '{episode.trajectory.frame}'")
     )
     console.print(Text.assemble("Grade  ", grade_text(episode.grade)))
-    for name, values in episode.assumed.items():
-        console.print(Text(f"       {name} is assumed: {_plain(values)}", style="yellow"))
+    for text in assumed_texts(episode.assumed):
+        console.print(Text(f"       assumed, not measured: {text}", style="yellow"))
     console.print()
     for table in (_joints(episode), _tasks(episode), _cameras(episode), _masks(episode), quality_table(episode.quality)):
         console.print(table)
@@ -129,15 +129,27 @@ def _tasks(episode: Episode) -> Any:
 def _cameras(episode: Episode) -> Any:
     import numpy as np
 
-    table = _table("Cameras", "camera", "size", "images", "frames", "capture times (s)", "relabelled")
+    table = _table("Cameras", "camera", "video", "images", "frames", "capture times (s)", "relabelled")
     recording = episode.recording
     for row, name in enumerate(episode.cameras):
         width, height = recording.image_size[row]
         times = recording.times_s[row][recording.present[row]]
-        stored = "stored" if episode.images is not None and name in episode.images.cameras else "not stored"
         span = f"{times[0]:.3f} to {times[-1]:.3f}" if len(times) else "none"
-        table.add_row(name, f"{width}x{height}", stored, str(len(times)), span, f"{int(np.sum(episode.motion.relabelled[row] == 1))}")
+        relabelled = int(np.sum(episode.motion.relabelled[row] == 1))
+        table.add_row(name, f"{width}x{height}", _stored_size(episode, row), str(len(times)), span, str(relabelled))
     return table
+
+
+def _stored_size(episode: Episode, row: int) -> str:
+    import numpy as np
+
+    from bodydouble.datasets.images import jpeg_size
+
+    name, images, frames = episode.cameras[row], episode.images, np.flatnonzero(episode.recording.present[row])
+    if images is None or name not in images.cameras or not len(frames):
+        return "not stored"
+    data = images.jpeg(name, int(frames[0]))
+    return "x".join(map(str, jpeg_size(data))) if data else "not stored"
 
 
 def _masks(episode: Episode) -> Any:

@@ -96,15 +96,14 @@ def print_summary(episode: Episode, outputs: dict[str, Path], seconds: float) ->
     from rich.console import Console
     from rich.text import Text
 
-    from bodydouble.cli.quality_table import grade_text, quality_table, remedies
+    from bodydouble.cli.quality_table import assumed_texts, grade_text, quality_table, remedies
 
     console = Console(highlight=False)
     console.print(quality_table(episode.quality))
     for line in remedies(episode.quality):
         console.print(line)
     if episode.assumed:
-        listed = ", ".join(f"{name} {item['value']:.4g} ± {item['sigma']:.2g}" for name, item in episode.assumed.items())
-        console.print(Text(f"Assumed, not measured: {listed}"))
+        console.print(Text(f"Assumed, not measured: {', '.join(assumed_texts(episode.assumed))}"))
     console.print(Text.assemble("Grade ", grade_text(episode.grade)))
     for name, path in outputs.items():
         console.print(Text(f"{name:<10} {path}"), soft_wrap=True)

@@ -72,6 +72,11 @@ def grade_text(grade: str) -> Text:
     return Text.assemble((grade, GRADE_STYLES.get(grade, "")), f": {meaning.get(grade, 'unknown grade')}")
 
 
+def assumed_texts(assumed: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return "stature 1.73 ± 0.1" for each thing that was assumed; the sigma to two digits."""
+    return [f"{name} {item['value']:.4g} ± {float(format(item['sigma'], '.2g')):g}" for name, item in assumed.items()]
+
+
 def _unit(unit: str) -> str:
     return {"count": "", "%": " %"}.get(unit, f" {unit}")
 

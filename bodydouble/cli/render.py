@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 @app.command()
 def render(
     episode: Path = typer.Argument(..., metavar="EPISODE", help="Episode file.", show_default=False),
-    out: Path = typer.Option(Path("preview.mp4"), "-o", "--out", metavar="FILE", help="Video to write, or a .png picture."),
+    out: Path = typer.Option(Path("preview.mp4"), "-o", "--out", metavar="FILE", help="Video to write (.mp4), or a picture (.png)."),
     size: str = typer.Option("", metavar="WxH", help="Size in pixels, e.g. 1280x720; by default as large as the cameras need."),
     view: str = typer.Option("", metavar="CAMERA", help="Camera from whose side the robot is seen, or 'front'."),
     robot: str = typer.Option("", metavar="NAME|TOML", help="The robot's file, if the episode was made with one of your own."),
@@ -30,7 +30,11 @@ def render(
     """
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.datasets import read_episode
+    from bodydouble.errors import UsageError
     from bodydouble.viewer.preview import render_contact_sheet, render_preview
+
+    if out.suffix.lower() not in (".mp4", ".png"):
+        raise UsageError(f"{out} is neither a video (.mp4) nor a picture (.png); e.g. -o {out.with_suffix('.mp4')}.")
 
     shown: dict[str, Any] = {"size": parse_size(size), "view": view or None, "robot": robot or None, "whole_images": whole_images}
     opened = read_episode(episode)

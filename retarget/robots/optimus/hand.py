@@ -19,8 +19,6 @@ FINGER_RADIUS = {"index": 0.0083, "middle": 0.0086, "ring": 0.0082, "little": 0.
 THUMB_RADIUS = 0.0098
 SMALL = 0.0022
 """kg, a knuckle's cross piece."""
-PALM_SHARE = 0.56
-"""Of the hand's mass; the fingers' motors sit in the forearm."""
 
 
 def hand_links() -> list[Link]:

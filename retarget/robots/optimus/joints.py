@@ -73,7 +73,6 @@ FOREARM_ROLL_BELOW_ELBOW = 0.09
 WAIST_YAW, WAIST_PITCH = 0.105, 0.145
 """m above the hips: the lumbar spine's lower third."""
 NECK_YAW_HEIGHT, NECK_PITCH_HEIGHT = 1.470, 1.530
-HEAD_TOP = 1.730
 HEEL, TOE_JOINT, TOE_TIP = -0.062, 0.122, 0.194
 """m ahead of the ankle; heel to tip is the foot's 0.256."""
 TOE_JOINT_DROP = 0.055

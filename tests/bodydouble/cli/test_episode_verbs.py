@@ -74,6 +74,18 @@ def test_a_size_that_is_none_is_one_sentence(written_episode):
     assert "--size 1280x720" in done.stderr
 
 
+def test_an_output_that_is_no_video_and_no_picture_is_one_sentence(written_episode, tmp_path):
+    done = bodydouble("render", written_episode, "-o", tmp_path / "preview.gif")
+    assert done.returncode == 2
+    assert "neither a video (.mp4) nor a picture (.png)" in done.stderr
+    assert not (tmp_path / "preview.gif").exists()
+
+
+def test_inspect_tells_the_size_of_the_stored_images(written_episode):
+    lines = bodydouble("inspect", written_episode).stdout.splitlines()
+    assert [line.split()[:3] for line in lines if line.startswith("wide")] == [["wide", "160x90", "160x90"]]
+
+
 @pytest.mark.parametrize("verb", ["inspect", "validate", "render"])
 def test_help_ends_in_an_example(verb):
     done = bodydouble(verb, "--help")
