@@ -109,6 +109,10 @@ def name_cameras(sources: Iterable[Path]) -> dict[str, Path]:
         if not source.exists():
             raise UsageError(f"{source} does not exist; expected a video.")
         name = source.name if source.is_dir() else source.stem
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            raise UsageError(f"{str(source)!r} cannot name a camera: its name holds bytes that are no text (UTF-8). Rename it.") from None
         if name in named:
             raise UsageError(
                 f"{named[name]} and {source} would both be camera '{name}'; a camera is named after its file. Rename one of them."

@@ -27,8 +27,9 @@ TASK = "balance on one leg and swing arms and legs"
 @app.command()
 def demo(
     out: Path = typer.Option(
-        Path("demo"), "--out", metavar="DIR", help="Folder for the recording, the episode, the preview and the quality file."
+        Path("demo"), "-o", "--out", metavar="DIR", help="Folder for the recording, the episode, the preview and the quality file."
     ),
+    force: bool = typer.Option(False, "--force", help="Replace files of these names that are not from an earlier demo."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object a program can read."),
 ) -> None:
     """Run the whole way on the real sample: four videos become a recording, an episode, a preview video and a quality file.
@@ -40,11 +41,14 @@ def demo(
     from bodydouble import assets
     from bodydouble.atomic import write_atomically
     from bodydouble.datasets.pipeline import process
-    from bodydouble.errors import UsageError
+    from bodydouble.errors import FileExistsUsageError, UsageError
     from bodydouble.viewer.preview import render_preview
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; a folder was expected. Choose another with --out.")
+    there = [out / name for name in ("recording", "episode.h5", "preview.mp4", "quality.json") if (out / name).exists()]
+    if there and not force and not is_demo(out / "recording"):
+        raise FileExistsUsageError(there[0])
     began = time.monotonic()
     texts = {
         "assets": "Fetching models and sample videos",
@@ -68,6 +72,19 @@ def demo(
         )
     else:
         print_summary(episode, outputs, time.monotonic() - began)
+
+
+def is_demo(recording: Path) -> bool:
+    """Tell whether a folder is the recording of an earlier demo."""
+    from bodydouble.capture.settings import RecordingSettings
+    from bodydouble.config import load_settings
+    from bodydouble.errors import UsageError
+
+    try:
+        settings = load_settings(recording / "recording.toml", RecordingSettings)
+    except UsageError:
+        return False
+    return settings.task == TASK and tuple(settings.cameras) == CAMERAS
 
 
 def make_recording(sample: Path, out: Path, progress: object = None) -> Recording:

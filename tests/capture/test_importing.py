@@ -138,6 +138,13 @@ def test_an_unreadable_video_leaves_nothing(videos, tmp_path):
     assert leftovers(tmp_path) == []
 
 
+def test_a_file_name_that_is_no_text_is_refused(videos, tmp_path):
+    odd = videos[0].rename(videos[0].with_name("a\udcff.mp4"))
+    with pytest.raises(UsageError, match="holds bytes that are no text"):
+        import_videos([odd], tmp_path / "rec")
+    assert leftovers(tmp_path) == []
+
+
 def test_two_videos_of_one_name_are_refused(videos, make_video, tmp_path):
     with pytest.raises(UsageError, match="would both be camera 'a'"):
         import_videos([*videos, make_video(tmp_path / "in" / "other" / "a.mkv")], tmp_path / "rec")

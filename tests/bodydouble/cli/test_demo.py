@@ -12,7 +12,7 @@ from bodydouble.calibration import Rig
 from bodydouble.capture import Recording
 from bodydouble.cli.demo import CAMERAS, app, make_recording
 from bodydouble.datasets import pipeline, read_episode
-from bodydouble.errors import UsageError
+from bodydouble.errors import FileExistsUsageError, UsageError
 
 
 def run(*arguments: object):
@@ -77,6 +77,18 @@ def test_a_folder_of_the_users_own_is_never_deleted(sample_videos, tmp_path):
     with pytest.raises(UsageError):
         make_recording(sample_videos, tmp_path / "recording")
     assert (tmp_path / "recording" / "notes.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["episode.h5", "preview.mp4", "quality.json", "recording"])
+def test_files_that_no_demo_made_are_not_replaced(tmp_path, name):
+    if name == "recording":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recording.toml").write_text('name = "mine"\n[cameras.front]\nvideo = "front.mp4"\n')
+    else:
+        (tmp_path / name).write_text("precious")
+    with pytest.raises(FileExistsUsageError, match=rf"{name} already exists and was left as it is. Pass --force"):
+        run("--out", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_help_ends_with_an_example():
