@@ -54,7 +54,7 @@ def detect(
     jobs = []
     for row, camera in enumerate(frame_sets.cameras):
         indices = frame_sets.frame_index[row][frame_sets.present[row]]
-        key = content_key(recording.content_key([camera]), settings.__dict__, hashes, BLOCK, Path(detector.__file__))
+        key = content_key(recording.content_key([camera]), settings.__dict__, hashes, BLOCK, Path(detector.__file__), Path(__file__))
         jobs.append(_Job(recording.folder, camera, np.asarray(indices), cache_folder() / "landmarks" / key, settings, models))
     total = sum(len(job.indices) for job in jobs)
     pending = [job for job in jobs if len(job.missing())]
