@@ -41,15 +41,12 @@ def undistort(distorted: FloatArray, coefficients: tuple[float, ...], limit: flo
     """
     target = np.asarray(distorted, dtype=np.float64)
     low = np.zeros_like(target)
-    if np.isfinite(limit):
-        high = np.full_like(target, limit)
-    else:
-        high = np.maximum(np.nan_to_num(target), 1.0)
-        for _ in range(200):
-            short = distort(high, coefficients) < target
-            if not short.any():
-                break
-            high = np.where(short, 2 * high, high)
+    high = np.minimum(np.maximum(np.nan_to_num(target), 1.0), limit)  # not the limit at once: it may be so far that its powers overflow
+    for _ in range(200):
+        short = (distort(high, coefficients) < target) & (high < limit)
+        if not short.any():
+            break
+        high = np.where(short, np.minimum(2 * high, limit), high)
     reachable = (target >= 0) & (target <= distort(high, coefficients))
     r = np.clip(np.nan_to_num(target), low, high)
     moved = high - low

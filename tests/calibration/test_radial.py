@@ -14,6 +14,7 @@ coefficients = st.tuples(*[st.floats(-0.4, 0.4)] * 4)
 @settings(deadline=None, max_examples=200)
 @given(coefficients)
 @example((0.0, -0.2326493015566134, -0.3489830874422138, 0.34453222050911225))
+@example((0.25, 1.1759915365028989e-148, 0.0, -1.1759915365028989e-148))
 def test_it_grows_up_to_its_limit_and_is_inverted_there(k):
     limit = radial.monotone_limit(k)
     r = np.linspace(0, min(0.999 * limit, 3.0), 500)
