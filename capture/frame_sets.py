@@ -113,8 +113,8 @@ def _chosen(times: FloatArray, start_s: float | None, stop_s: float | None, star
     first, last = start if start is not None else 0, stop if stop is not None else len(times)
     if first < 0 or last < 0:
         raise UsageError(f"The range of frames {first} to {last} has a negative number; frames count from 0 ({length}).")
-    if first >= last:
-        raise UsageError(f"The range of frames {first} to {last} is empty: start must be before stop ({length}).")
     if first >= len(times):
         raise UsageError(f"The range starts at frame {first}, but {length}.")
+    if first >= last:
+        raise UsageError(f"The range of frames {first} to {last} is empty: start must be before stop ({length}).")
     return slice(first, min(last, len(times)))

@@ -185,7 +185,7 @@ def _provenance(
         "created_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "recording": recording.settings.name,
         "videos": {name: _video_hash(recording, name) for name in recording.cameras},
-        "frame_range": [settings.start or 0, settings.stop if settings.stop is not None else (settings.start or 0) + len(frame_sets)],
+        "frame_range": [settings.start or 0, (settings.start or 0) + len(frame_sets)],
         "rig": Path(rig_source).name,
         "robot": {"name": robot.name, "toml_sha256": file_sha256(robot.toml_path), "urdf_sha256": file_sha256(robot.urdf_path)},
         "detector": dict(landmarks.settings),

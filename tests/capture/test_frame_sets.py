@@ -79,7 +79,7 @@ def test_a_range_in_frames_is_a_slice():
         ({"start_s": 5.0}, r"No frame lies in the range .* from 0\.000 s to 1\.900 s"),
         ({"start_s": 0.51, "stop_s": 0.59}, "No frame lies in the range"),
         ({"start": 4, "stop": 4}, "is empty: start must be before stop"),
-        ({"start": 20}, "is empty"),
+        ({"start": 20}, "starts at frame 20, but the recording has"),
         ({"start": 30, "stop": 40}, "starts at frame 30, but the recording has 20 frames"),
         ({"start": -1}, "negative"),
         ({"start": 1, "stop_s": 1.0}, "both in seconds and in frames"),
