@@ -61,15 +61,14 @@ def demo(
         recording = make_recording(sample, out / "recording", lambda done, total: progress("import", done, total))
         episode_path, preview, quality = out / "episode.h5", out / "preview.mp4", out / "quality.json"
         episode = process(recording, episode_path, force=True, progress=progress)
-        write_atomically(quality, json.dumps(summary(episode, episode_path, time.monotonic() - began), indent=2).encode())
+        write_atomically(quality, json.dumps(summary(episode, episode_path, time.monotonic() - began), indent=2).encode() + b"\n")
         from bodydouble.datasets import read_episode
 
         render_preview(read_episode(episode_path), preview, force=True, progress=lambda done, total: progress("render", done, total))
     outputs = {"recording": recording.folder, "episode": episode_path, "preview": preview, "quality": quality}
     if as_json:
-        typer.echo(
-            json.dumps({**summary(episode, episode_path, time.monotonic() - began), **{n: str(p) for n, p in outputs.items()}}, indent=2)
-        )
+        paths = {"recording": str(recording.folder), "preview": str(preview), "quality_file": str(quality)}
+        typer.echo(json.dumps({**summary(episode, episode_path, time.monotonic() - began), **paths}, indent=2))
     else:
         print_summary(episode, outputs, time.monotonic() - began)
 

@@ -61,6 +61,8 @@ def test_it_makes_recording_episode_preview_and_quality_and_says_where(sample_ca
     again = json.loads(run("--out", out, "--json").stdout)
     assert again["frames"] == 3
     assert again["preview"] == str(out / "preview.mp4")
+    assert again["quality_file"] == str(out / "quality.json")
+    assert again["quality"] == quality["quality"]
 
 
 def test_a_file_where_the_folder_should_be_is_refused(tmp_path):
