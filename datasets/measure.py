@@ -40,6 +40,9 @@ def quality_figures(
         "body_observed_pct": 100 * float(np.mean(motion.landmark_source[:, POSE] == Source.OBSERVED)),
         "hand_observed_pct": 100 * float(np.mean(hands >= HAND_SHARE)),
         "task_unmet_pct": 100 * float(np.mean(trajectory.flags["task_unmet"])) if "task_unmet" in trajectory.flags else math.nan,
+        "effort_exceeded_pct": 100 * float(np.mean(trajectory.flags["effort_exceeded"]))
+        if "effort_exceeded" in trajectory.flags
+        else math.nan,
         "person_changed_frames": float(motion.flags["person_changed"].sum()),
         "no_person_frames": float(motion.flags["no_person"].sum()),
         "high_residual_frames": float(motion.flags["high_residual"].sum()),

@@ -47,4 +47,4 @@ def main(folder: Path, frames: int | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo"), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo/example"), int(sys.argv[2]) if len(sys.argv) > 2 else None)
