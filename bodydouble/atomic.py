@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -76,6 +77,18 @@ def raise_for_os_error(error: OSError, path: Path) -> None:
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         raise BodydoubleError(f"{path} cannot be written: a file stands where a folder is needed. Choose another output.") from error
     raise error
+
+
+def check_can_be_written(path: Path) -> None:
+    """Make the folder of ``path`` and try it, so that hours of work do not end at a closed door.
+
+    Raises: as ``replacing``.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise_for_os_error(error, path)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import bodydouble
 from bodydouble import calibration, hand_pose
 from bodydouble import retarget as retarget_stage
+from bodydouble.atomic import check_can_be_written
 from bodydouble.cache import cached, content_key, file_sha256
 from bodydouble.calibration import Rig, assumed_rig, check_rig_matches, read_rig
 from bodydouble.capture import FrameSets, Recording, focal_px_from_metadata
@@ -75,6 +76,7 @@ def process(
     out = Path(out)
     if out.exists() and not force:
         raise FileExistsUsageError(out)
+    check_can_be_written(out)
     robot = Robot.load(settings.robot)
     if settings.cameras:
         recording = recording.select(settings.cameras)

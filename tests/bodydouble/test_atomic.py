@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bodydouble.atomic import OutOfSpaceError, replacing, take_lock, write_atomically
+from bodydouble.atomic import OutOfSpaceError, check_can_be_written, replacing, take_lock, write_atomically
 from bodydouble.errors import BodydoubleError, FileExistsUsageError, UsageError
 
 
@@ -149,3 +149,14 @@ def test_a_lock_keeps_another_process_out_until_it_is_closed(tmp_path: Path) -> 
         with pytest.raises(subprocess.TimeoutExpired):
             other.wait(1.0)
     assert other.communicate(timeout=30)[0] == "in\n"
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
+    check_can_be_written(tmp_path / "new" / "episode.h5")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_target_below_a_file_is_refused_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(BodydoubleError, match="a file stands where a folder is needed"):
+        check_can_be_written(tmp_path / "file" / "episode.h5")
