@@ -12,15 +12,12 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from bodydouble import prerequisites
 from bodydouble.assets import listing
 from bodydouble.cache import cache_folder
-
-Verdict = Literal["PASS", "WARN", "FAIL"]
+from bodydouble.check import Check
 
 WARN_DISK_GB, FAIL_DISK_GB = 5.0, 1.0  # an hour of cached landmarks and previews; one recording
 WARN_MEMORY_GB, FAIL_MEMORY_GB = 4.0, 2.0  # four detector processes of about 0.4 GB and the fit; one of each
@@ -37,16 +34,6 @@ if sys.argv[1] == "mediapipe":
     mediapipe_c_bindings.load_raw_library()
 print(module.__file__)
 """
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the report: what was looked at, the verdict, what was found, and the remedy ("" for PASS)."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    remedy: str = ""
 
 
 def diagnose() -> list[Check]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bodydouble.check import Check
 from bodydouble.datasets.episode_file import UNREADABLE, open_episode_file, read_gate, read_provenance, rig_from_text
 from bodydouble.datasets.images import decode_jpeg, jpeg_size
-from bodydouble.datasets.quality import Gate, Verdict, grade, judge
+from bodydouble.datasets.quality import Gate, grade, judge
 from bodydouble.datasets.schema import FARTHEST_M, FIELDS, FLAG, SOURCE, Field
 from bodydouble.errors import DataError, UsageError
 from bodydouble.retarget.limits import limit_violations
@@ -29,20 +29,6 @@ LARGEST_ANGLE = 4 * np.pi
 """rad: no joint of a person or robot turns further from zero; a right angle in degrees is 90."""
 DECODED_PER_CAMERA = 8
 """Images a camera that are decoded whole; of all others the header and the end are checked."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was checked: its verdict, what was found, and what to do about it (empty when it passed)."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    remedy: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        """Return the four fields ready for JSON."""
-        return asdict(self)
 
 
 def validate_episode(path: Path) -> list[Check]:

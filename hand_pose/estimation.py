@@ -226,7 +226,6 @@ def _describe(
         spread = np.hypot(spread, _assumption_error(points, observations.origins[0], assumed))
     landmark_source = classify(observed, times_s)
     joint_source = classify(joint_spread < JOINT_SIGMA, times_s)
-    nobody = np.isnan(landmarks.pixels[:, :, POSE]).all(axis=(0, 2, 3))
     strained = np.asarray(np.nan_to_num(residual) > HIGH_RESIDUAL, dtype=np.uint8)
     base = configurations[:, :7].copy()
     absent = absent_frames(observed, times_s)
@@ -240,7 +239,7 @@ def _describe(
         joint_angles=angles, joint_source=joint_source, base_pose=base, landmarks=points, landmark_sigma=spread, landmark_source=landmark_source,
         bone_lengths=named_lengths(human.lengths), stature=stature, cameras=landmarks.cameras, relabelled=relabelled,
         fit_error_px=np.full(frames, np.nan), assumed=assumed, triangulated=triangulated,
-        flags={"no_person": np.asarray(nobody, dtype=np.uint8), "person_changed": person_changes(landmarks).astype(np.uint8),
+        flags={"no_person": np.asarray(unseen.all(axis=0), dtype=np.uint8), "person_changed": person_changes(landmarks).astype(np.uint8),
                "high_residual": strained},
     )  # fmt: skip
     errors = reprojection_residuals(motion, landmarks, rig).error_px

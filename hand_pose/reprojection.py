@@ -50,7 +50,7 @@ def reprojection_residuals(motion: HumanMotion, landmarks: Landmarks, rig: Rig) 
     errors = np.full(visibility.shape, np.nan)
     for row, name in enumerate(landmarks.cameras):
         camera = rig.camera(name)
-        T = np.linalg.inv(camera.T_body_camera)
+        T = camera.T_camera_body
         projected = camera.model.project(motion.landmarks[:, MAIN_JOINTS] @ T[:3, :3].T + T[:3, 3])
         distance = np.linalg.norm(projected - pixels[row], axis=-1)
         errors[row] = np.where(np.isfinite(projected).all(axis=-1), distance, np.inf)

@@ -47,7 +47,7 @@ def decide_sides(
         decided = np.zeros((cameras, frames), dtype=bool)
         decided[best] = decide_sides(origins[best], rays[best], weights[best], sigma_rad[best], times_s)
         for camera in [c for c in range(cameras) if c not in best]:
-            both = np.stack([_evidence(origins, rays, weights, sigma_rad, [*best], decided, camera, swap)[0] for swap in (False, True)])
+            both = np.stack([_evidence(origins, rays, weights, sigma_rad, [*best], decided, camera, swap) for swap in (False, True)])
             decided[camera] = both[1] + LABEL_COST < both[0]
         return decided
 
@@ -100,12 +100,13 @@ def _triangulate_paired(
 def _evidence(
     origins: FloatArray, rays: FloatArray, weights: FloatArray, sigma_rad: FloatArray,
     placed: list[int], decided: npt.NDArray[np.bool_], camera: int, swap: bool,
-) -> tuple[FloatArray]:  # fmt: skip
+) -> FloatArray:  # fmt: skip
     rows = [*placed, camera]
     exchanged = decided[rows].copy()
     exchanged[-1] = swap
     found = _triangulate_paired(origins[rows], rays[rows], weights[rows], sigma_rad[rows], exchanged)
-    return (np.nansum(found.cost.reshape(rays.shape[1], len(PAIRED)), axis=1),)
+    cost: FloatArray = np.nansum(found.cost.reshape(rays.shape[1], len(PAIRED)), axis=1)
+    return cost
 
 
 def _backwards(points: FloatArray) -> FloatArray:

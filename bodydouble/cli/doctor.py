@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 
@@ -24,7 +23,7 @@ def doctor(
     checks = diagnose()
     failed = [c for c in checks if c.verdict == "FAIL"]
     if as_json:
-        typer.echo(json.dumps({"verdict": "FAIL" if failed else "PASS", "checks": [dataclasses.asdict(c) for c in checks]}, indent=2))
+        typer.echo(json.dumps({"verdict": "FAIL" if failed else "PASS", "checks": [check.as_dict() for check in checks]}, indent=2))
     else:
         from rich.console import Console
         from rich.table import Table
