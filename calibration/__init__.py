@@ -1,29 +1,62 @@
 """Camera models, rigs and the calibration files of other programs."""
 
 from bodydouble.calibration.assumed import assumed_camera, assumed_rig
+from bodydouble.calibration.board import Board, Targets, join_targets
+from bodydouble.calibration.board_detection import BoardDetector
 from bodydouble.calibration.camera_model import CameraModel, contains
+from bodydouble.calibration.double_sphere import DoubleSphereCamera
 from bodydouble.calibration.fisheye import FisheyeCamera
+from bodydouble.calibration.fisheye624 import Fisheye624Camera
+from bodydouble.calibration.fisheye_conversion import FisheyeFit, to_fisheye
 from bodydouble.calibration.formats.aniposelib import read_aniposelib, write_aniposelib
-from bodydouble.calibration.formats.any_format import read_rig
+from bodydouble.calibration.formats.any_format import RIG_FILES, RIG_FORMATS, convert_rig, read_rig, write_rig
+from bodydouble.calibration.formats.aria import read_aria
+from bodydouble.calibration.formats.caliscope import read_caliscope
+from bodydouble.calibration.formats.kalibr import read_kalibr, write_kalibr
+from bodydouble.calibration.formats.opencv import read_opencv, write_opencv
 from bodydouble.calibration.formats.qualisys import read_qualisys
 from bodydouble.calibration.matching import check_rig_matches
+from bodydouble.calibration.models import MODELS
+from bodydouble.calibration.omni import OmniCamera
 from bodydouble.calibration.pinhole import PinholeCamera
 from bodydouble.calibration.rig import Assumed, MountedCamera, Rig, Sigma
+from bodydouble.calibration.virtual_view import VirtualView
 
 __all__ = [
+    "MODELS",
+    "RIG_FILES",
+    "RIG_FORMATS",
     "Assumed",
+    "Board",
+    "BoardDetector",
     "CameraModel",
+    "DoubleSphereCamera",
+    "Fisheye624Camera",
     "FisheyeCamera",
+    "FisheyeFit",
     "MountedCamera",
+    "OmniCamera",
     "PinholeCamera",
     "Rig",
     "Sigma",
+    "Targets",
+    "VirtualView",
     "assumed_camera",
     "assumed_rig",
     "check_rig_matches",
     "contains",
+    "convert_rig",
+    "join_targets",
     "read_aniposelib",
+    "read_aria",
+    "read_caliscope",
+    "read_kalibr",
+    "read_opencv",
     "read_qualisys",
     "read_rig",
+    "to_fisheye",
     "write_aniposelib",
+    "write_kalibr",
+    "write_opencv",
+    "write_rig",
 ]

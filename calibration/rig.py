@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.camera_model import CameraModel
-from bodydouble.calibration.fisheye import FisheyeCamera
-from bodydouble.calibration.pinhole import PinholeCamera
+from bodydouble.calibration.models import MODELS, name_of
 from bodydouble.calibration.rig_file import AssumedSettings, MountSettings, RigSettings, SigmaSettings
 from bodydouble.calibration.transform import invert, is_rotation, nearest_rotation
 from bodydouble.config import load_settings, save_settings
@@ -20,7 +19,6 @@ from bodydouble.errors import UnknownNameError, UsageError
 
 FloatArray = npt.NDArray[np.float64]
 
-_MODELS: dict[str, type[PinholeCamera] | type[FisheyeCamera]] = {"pinhole": PinholeCamera, "fisheye": FisheyeCamera}
 _EXACT = 1e-9
 _FARTHEST_M = 50.0
 """Cameras of one person on one body stand no further apart; in millimetres the smallest helmet rig does."""
@@ -154,9 +152,9 @@ class Rig:
 
 def _mount_settings(camera: MountedCamera) -> MountSettings:
     model = camera.model
-    kind = next((kind for kind, cls in _MODELS.items() if isinstance(model, cls)), None)
+    kind = name_of(model)
     if kind is None:
-        raise UsageError(f"camera '{camera.name}' has a {type(model).__name__}, which rig.toml cannot hold; it holds {', '.join(_MODELS)}.")
+        raise UsageError(f"camera '{camera.name}' has a {type(model).__name__}, which rig.toml cannot hold; it holds {', '.join(MODELS)}.")
     sigma = SigmaSettings(**vars(camera.sigma)) if camera.sigma != Sigma() else None
     return MountSettings.model_validate(
         {
@@ -168,7 +166,7 @@ def _mount_settings(camera: MountedCamera) -> MountSettings:
 
 def _mounted(name: str, settings: MountSettings) -> MountedCamera:
     try:
-        model: CameraModel = _MODELS[settings.model](settings.image_size_px, settings.focal_px, settings.center_px, settings.distortion)
+        model: CameraModel = MODELS[settings.model](settings.image_size_px, settings.focal_px, settings.center_px, settings.distortion)
     except ValueError as error:
         raise UsageError(f"camera '{name}' ({settings.model}): {error}.") from None
     sigma = Sigma(**settings.sigma.model_dump()) if settings.sigma else Sigma()
@@ -188,4 +186,5 @@ def _fault_of_pose(T: FloatArray) -> str | None:
 
 _HEADER = """Camera rig. Metres, radians, pixels. T_body_camera is the pose of the camera (x right, y down, z forward) in its body:
 p_body = T_body_camera @ p_camera. Pixel (0, 0) is the centre of the upper left pixel.
-distortion: pinhole k1 k2 p1 p2 k3; fisheye k1 k2 k3 k4 (OpenCV's models and order)."""
+distortion: pinhole k1 k2 p1 p2 k3, or with k4 k5 k6; fisheye k1 k2 k3 k4 (OpenCV's models and order); omni xi k1 k2 p1 p2;
+double_sphere xi alpha; fisheye624 k0 k1 k2 k3 k4 k5 p0 p1 s0 s1 s2 s3."""

@@ -24,7 +24,7 @@ class SigmaSettings(Settings):
 class MountSettings(Settings):
     """``[cameras.NAME]``."""
 
-    model: Literal["pinhole", "fisheye"]
+    model: Literal["pinhole", "fisheye", "omni", "double_sphere", "fisheye624"]
     body: str
     image_size_px: tuple[int, int]
     focal_px: tuple[float, float]

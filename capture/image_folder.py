@@ -32,15 +32,29 @@ def read_image(path: Path) -> RgbImage:
     return np.ascontiguousarray(image[..., ::-1])
 
 
-def read_images(folder: Path, wanted: npt.NDArray[np.int64]) -> Iterator[tuple[int, RgbImage]]:
-    """Yield (index, image) for the indices ``wanted`` into ``list_images``. Raises: DataError if one is missing or has another size."""
-    images = list_images(folder)
-    size: tuple[int, ...] | None = None
+def size_of(image: RgbImage) -> tuple[int, int]:
+    """Return (width, height)."""
+    return image.shape[1], image.shape[0]
+
+
+def read_images(folder: Path, wanted: npt.NDArray[np.int64], size: tuple[int, int] | None = None) -> Iterator[tuple[int, RgbImage]]:
+    """Yield (index, image) for the indices ``wanted`` into ``list_images``.
+
+    ``size`` is that of the first image of the folder, where it is known. Raises: DataError if an image is missing or has another size than
+    the first one, or than one before it.
+    """
+    images = list_images(folder.resolve())  # errors name the user's folder, not a link to it in the cache
+    like: Path | None = images[0] if size is not None and images else None
     for index in wanted.tolist():
         if index >= len(images):
             raise DataError(f"{folder} holds {len(images)} images; frame {index} was asked for. Import it again.")
         image = read_image(images[index])
-        if size is not None and image.shape != size:
-            raise DataError(f"{images[index]} is {image.shape[1]}x{image.shape[0]} px but those before it are {size[1]}x{size[0]} px.")
-        size = image.shape
+        found = size_of(image)
+        if like is None:
+            size, like = found, images[index]
+        elif found != size and (other := size_of(read_image(like))) != found:
+            raise DataError(
+                f"{images[index]} is {found[0]}x{found[1]} px but {like} is {other[0]}x{other[1]} px. The images of one camera have one size, "
+                "as it was calibrated or will be: take out or turn those that differ."
+            )
         yield index, image

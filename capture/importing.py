@@ -16,7 +16,7 @@ from bodydouble.capture import image_folder, video
 from bodydouble.capture.new_folder import building_folder, check_may_be_made
 from bodydouble.capture.recording import RIG_NAME, SETTINGS_NAME, Recording
 from bodydouble.capture.settings import CameraSettings, RecordingSettings
-from bodydouble.capture.source import check_overlap, container_times, files_of, image_size_of
+from bodydouble.capture.source import check_no_images, check_overlap, container_times, files_of, image_size_of
 from bodydouble.capture.timestamps import FILE_NAME, read_timestamps, write_timestamps
 from bodydouble.config import save_settings
 from bodydouble.errors import FileExistsUsageError, UnknownNameError, UsageError
@@ -67,11 +67,12 @@ def import_videos(
     return Recording.open(out)
 
 
-def open_recording(path: Path, *, progress: Progress = silent) -> Recording:
+def open_recording(path: Path, *, stills: bool = False, progress: Progress = silent) -> Recording:
     """Open a Recording folder, or a folder with one video or image folder a camera, or one video file.
 
     What is not a Recording is imported into the cache, where the videos are links; ``timestamps.csv`` and ``rig.toml`` beside them
-    are used. Raises: UsageError if there is nothing of the kind; DataError as ``import_videos``.
+    are used. With ``stills`` images may come without times (see ``Recording.is_stills``), and a folder of images may stand for one camera.
+    Raises: UsageError if there is nothing of the kind; DataError as ``import_videos``, or for images without times.
     """
     from bodydouble.cache import cache_folder, content_key
 
@@ -79,16 +80,18 @@ def open_recording(path: Path, *, progress: Progress = silent) -> Recording:
     if not path.exists():
         raise UsageError(f"{path} does not exist; expected a recording's folder, a folder of videos, or a video.")
     if (path / SETTINGS_NAME).is_file():
-        return Recording.open(path)
-    sources = name_cameras([path] if path.is_file() else _sources_in(path))
+        return Recording.open(path, stills=stills)
+    sources = name_cameras([path] if path.is_file() else _sources_in(path, stills=stills))
     timestamps, rig = _beside(sources.values()), path / RIG_NAME
+    if timestamps is None and not stills:
+        check_no_images(sources.values())
     identity = [
         [name, [[str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns] for f in files_of(source)]] for name, source in sources.items()
     ]
     key = content_key(identity, timestamps, rig.is_file())
     folder = cache_folder() / "imports" / key
     if not (folder / SETTINGS_NAME).is_file():
-        times, sizes, clock = _times_and_sizes(sources, timestamps, progress=progress)
+        times, sizes, clock = _times_and_sizes(sources, timestamps, stills=stills, progress=progress)
         try:
             with building_folder(folder, marker=SETTINGS_NAME) as partial:
                 for source in sources.values():
@@ -99,7 +102,7 @@ def open_recording(path: Path, *, progress: Progress = silent) -> Recording:
                 _finish(partial, RecordingSettings(name=path.resolve().stem, clock=clock, cameras=cameras), times)
         except FileExistsUsageError:
             pass  # another process imported the same videos meanwhile
-    return Recording.open(folder)
+    return Recording.open(folder, stills=stills)
 
 
 def name_cameras(sources: Iterable[Path]) -> dict[str, Path]:
@@ -123,10 +126,12 @@ def name_cameras(sources: Iterable[Path]) -> dict[str, Path]:
     return named
 
 
-def _sources_in(folder: Path) -> list[Path]:
+def _sources_in(folder: Path, *, stills: bool) -> list[Path]:
     visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     found = [path for path in visible if path.is_file() and path.suffix.lower() in video.SUFFIXES]
     found += [path for path in visible if path.is_dir() and image_folder.list_images(path)]
+    if not found and stills and image_folder.list_images(folder):
+        return [Path(os.path.abspath(folder))]  # ".", too, has a name that a camera can have
     if not found:
         raise UsageError(
             f"{folder} is neither a recording (it has no {SETTINGS_NAME}) nor a folder with one video or image folder a camera "
@@ -142,8 +147,10 @@ def _beside(sources: Iterable[Path]) -> Path | None:
 
 
 def _times_and_sizes(
-    sources: Mapping[str, Path], timestamps: Path | None, *, progress: Progress
-) -> tuple[dict[str, FloatArray], dict[str, tuple[int, int]], Literal["container", "external"]]:
+    sources: Mapping[str, Path], timestamps: Path | None, *, stills: bool = False, progress: Progress
+) -> tuple[dict[str, FloatArray], dict[str, tuple[int, int]], Literal["container", "external", "none"]]:
+    if timestamps is None and stills and all(source.is_dir() for source in sources.values()):
+        return {}, {name: image_size_of(source) for name, source in sources.items()}, "none"
     if timestamps is None:
         times, sizes = container_times(sources, progress=progress)
         return times, sizes, "container"
@@ -163,7 +170,8 @@ def _times_and_sizes(
 
 
 def _finish(folder: Path, settings: RecordingSettings, times: Mapping[str, FloatArray]) -> None:
-    write_timestamps(folder / FILE_NAME, times)
+    if settings.clock != "none":
+        write_timestamps(folder / FILE_NAME, times)
     save_settings(folder / SETTINGS_NAME, settings, header=_HEADER)
 
 

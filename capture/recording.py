@@ -35,10 +35,10 @@ class Recording:
     """Camera to (N,) read-only times of its frames."""
 
     @classmethod
-    def open(cls, folder: Path) -> Recording:
-        """Open a recording's folder.
+    def open(cls, folder: Path, *, stills: bool = False) -> Recording:
+        """Open a recording's folder; one of stills (see ``is_stills``) only where the caller says that it can do without times.
 
-        Raises: UsageError if the folder or its ``recording.toml`` is missing or wrong; DataError if a video or its times are.
+        Raises: UsageError if the folder or its ``recording.toml`` is missing or wrong; DataError if a video or its times are, or for stills.
         """
         from bodydouble.capture.settings import RecordingSettings
         from bodydouble.capture.timestamps import FILE_NAME, read_timestamps
@@ -58,7 +58,9 @@ class Recording:
                 raise DataError(
                     f"The video of camera '{name}' is missing: {folder / camera.video}. Put it back, or correct [cameras.{name}] in {path}."
                 )
-        if (folder / FILE_NAME).is_file():
+        if settings.clock == "none":
+            times = _numbers_of_stills(folder, settings, wanted=stills)
+        elif (folder / FILE_NAME).is_file():
             times = read_timestamps(folder / FILE_NAME, dict.fromkeys(settings.cameras))
         elif settings.clock == "container":
             times = _times_from_videos(folder, settings)
@@ -69,6 +71,11 @@ class Recording:
         for array in times.values():
             array.flags.writeable = False
         return cls(folder, settings, tuple(settings.cameras), times)
+
+    @property
+    def is_stills(self) -> bool:
+        """Whether the frames are stills of scenes at rest, the k-th of every camera of the same scene; their "times" are their numbers 0, 1, ..."""
+        return self.settings.clock == "none"
 
     @property
     def rig_path(self) -> Path | None:
@@ -122,7 +129,7 @@ class Recording:
         if (np.diff(wanted) <= 0).any():
             raise UsageError(f"The frames asked for of camera '{camera}' do not increase; ask for each once, in order.")
         size = self._camera(camera).image_size_px
-        for index, image in read_source(self.video_path(camera), wanted, times, seek=self.settings.clock == "container"):
+        for index, image in read_source(self.video_path(camera), wanted, times, seek=self.settings.clock == "container", size=size):
             found = (image.shape[1], image.shape[0])
             if size is not None and found != size:
                 raise DataError(
@@ -140,8 +147,13 @@ class Recording:
     ) -> FrameSets:
         """Put the cameras in step by time, over all of the recording, seconds [start_s, stop_s) or the master's frames [start, stop).
 
-        Raises: UsageError if the range is empty or outside the recording.
+        Stills are put in step by their numbers. Raises: UsageError if the range is empty or outside the recording, or in seconds of stills;
+        DataError for cameras with different numbers of stills.
         """
+        if self.is_stills:
+            self._check_in_step()
+            if start_s is not None or stop_s is not None:
+                raise UsageError(f"Recording '{self.settings.name}' holds stills, which have no times; give the range in frames.")
         return build_frame_sets({name: self.times_s[name] for name in self.cameras}, start_s=start_s, stop_s=stop_s, start=start, stop=stop)
 
     def content_key(self, cameras: Sequence[str] | None = None) -> str:
@@ -155,10 +167,37 @@ class Recording:
             parts.append([name, files_of(self.video_path(name)), self.times(name), list(origin) if origin else None])
         return content_key(*parts)
 
+    def _check_in_step(self) -> None:
+        first = self.cameras[0]
+        for name in self.cameras[1:]:
+            if len(self.times_s[name]) != len(self.times_s[first]):
+                raise DataError(
+                    f"Camera '{first}' has {len(self.times_s[first])} stills but '{name}' has {len(self.times_s[name])}: the first of all cameras "
+                    "belong together, the second, and so on, so each needs one of every scene. Add what is missing, or take out what has no partner."
+                )
+
     def _camera(self, name: str) -> CameraSettings:
         if name not in self.cameras:
             raise UnknownNameError("camera", name, f"recording '{self.settings.name}'", self.cameras)
         return self.settings.cameras[name]
+
+
+def _numbers_of_stills(folder: Path, settings: RecordingSettings, *, wanted: bool) -> dict[str, FloatArray]:
+    from bodydouble.capture.source import files_of
+
+    if not wanted:
+        raise DataError(
+            f'{folder} holds stills, which do not say when they were taken ({SETTINGS_NAME} says clock = "none"); only a calibration takes them. '
+            "Give videos, or images with a timestamps.csv."
+        )
+    numbers = {}
+    for name, camera in settings.cameras.items():
+        path = folder / camera.video
+        count = len(files_of(path)) if path.is_dir() else 0
+        if not count:
+            raise DataError(f'{path} holds no images, though {folder / SETTINGS_NAME} says that all cameras have stills (clock = "none").')
+        numbers[name] = np.arange(count, dtype=np.float64)
+    return numbers
 
 
 def _times_from_videos(folder: Path, settings: RecordingSettings) -> dict[str, FloatArray]:

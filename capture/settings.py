@@ -39,6 +39,7 @@ class RecordingSettings(Settings):
     """Name of the rig that was worn."""
     started_utc_ns: int | None = None
     """UTC time of second 0, where it is known."""
-    clock: Literal["container", "external"] = "container"
-    """Where the times come from: the videos' own timestamps, or a file of capture times that came with them."""
+    clock: Literal["container", "external", "none"] = "container"
+    """Where the times come from: the videos' own timestamps, or a file of capture times that came with them; "none" for stills, which are
+    numbered and have no times: the k-th of every camera were taken of the same scene."""
     cameras: dict[str, CameraSettings] = Field(min_length=1)

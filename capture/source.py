@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,12 @@ RgbImage = npt.NDArray[np.uint8]
 _REMEDY = "put a timestamps.csv (camera,frame_index,time_s) with the capture times beside the videos"
 
 
-def read_source(path: Path, wanted: npt.NDArray[np.int64], times_s: FloatArray, *, seek: bool) -> Iterator[tuple[int, RgbImage]]:
-    """Yield (index, image) for increasing frame indices; images are RGB uint8 (H, W, 3)."""
+def read_source(
+    path: Path, wanted: npt.NDArray[np.int64], times_s: FloatArray, *, seek: bool, size: tuple[int, int] | None = None
+) -> Iterator[tuple[int, RgbImage]]:
+    """Yield (index, image) for increasing frame indices; images are RGB uint8 (H, W, 3). ``size`` is what they should have, where known."""
     if path.is_dir():
-        return image_folder.read_images(path, wanted)
+        return image_folder.read_images(path, wanted, size)
     return video.read_frames(path, wanted, times_s, seek=seek)
 
 
@@ -32,8 +34,7 @@ def image_size_of(path: Path) -> tuple[int, int]:
     images = image_folder.list_images(path)
     if not images:
         raise DataError(f"{path} holds no images ({', '.join(image_folder.SUFFIXES)}).")
-    height, width = image_folder.read_image(images[0]).shape[:2]
-    return width, height
+    return image_folder.size_of(image_folder.read_image(images[0]))
 
 
 def files_of(path: Path) -> list[Path]:
@@ -48,10 +49,9 @@ def container_times(paths: Mapping[str, Path], *, progress: Progress = silent) -
 
     Raises: DataError if a video cannot be read whole, if a camera has images (which have no times), or if the cameras never overlap.
     """
+    check_no_images(paths.values())
     indexed: dict[str, video.VideoIndex] = {}
     for number, (name, path) in enumerate(paths.items()):
-        if path.is_dir():
-            raise DataError(f"{path} is a folder of images, which do not say when they were taken; {_REMEDY}.")
         length = video.declared_length_s(path)
 
         def tell(time_s: float, number: int = number, length: float | None = length) -> None:
@@ -65,6 +65,13 @@ def container_times(paths: Mapping[str, Path], *, progress: Progress = silent) -
     return {name: np.round(item.times_s - start, 9) for name, item in indexed.items()}, {
         name: item.image_size for name, item in indexed.items()
     }
+
+
+def check_no_images(paths: Iterable[Path]) -> None:
+    """Check that every camera has a video, whose frames have times. Raises: DataError naming a folder of images."""
+    for path in paths:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder of images, which do not say when they were taken; {_REMEDY}.")
 
 
 def check_overlap(times_s: Mapping[str, FloatArray]) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bodydouble.cache import content_key
-from bodydouble.calibration import MountedCamera, PinholeCamera, Rig
+from bodydouble.calibration import MODELS, MountedCamera, PinholeCamera, Rig
+from bodydouble.calibration.models import name_of
 from bodydouble.calibration.rig import Assumed
 from bodydouble.errors import UnknownNameError, UsageError
 
@@ -106,8 +107,65 @@ def test_a_rotation_printed_with_five_digits_is_taken_and_made_exact(rig, tmp_pa
 
 
 def test_an_unknown_model_lists_the_known_ones(rig, tmp_path):
-    with pytest.raises(UsageError, match="'pinhole' or 'fisheye'"):
-        Rig.load(edited(rig, tmp_path, 'model = "pinhole"', 'model = "omni"'))
+    with pytest.raises(UsageError, match="'pinhole', 'fisheye', 'omni', 'double_sphere' or 'fisheye624'"):
+        Rig.load(edited(rig, tmp_path, 'model = "pinhole"', 'model = "thin_lens"'))
+
+
+EVERY_MODEL = {
+    "pinhole": (-0.1, 0.02, 1e-3, -5e-4, 1 / 3),
+    "pinhole with eight terms": (-0.1, 0.02, 1e-3, -5e-4, 1 / 3, 0.1, 0.2, 1 / 7),
+    "fisheye": (0.01, -0.001, 1e-4, 1 / 3e5),
+    "omni": (1.4, -0.1, 0.05, 1e-3, -1 / 3e3),
+    "double_sphere": (-0.2, 5 / 9),
+    "fisheye624": (0.02, -0.01, 0.003, -1e-3, 1e-4, 1e-5, 1e-3, -5e-4, 2e-3, 1e-4, -1e-3, -1 / 3e4),
+}
+
+
+def test_rig_toml_holds_every_model_to_the_last_bit(tmp_path):
+    models = {name: MODELS[name.split()[0]]((1600, 1200), (500 / 3, 510.1), (801.7, 599.9), k) for name, k in EVERY_MODEL.items()}
+    assert {name_of(model) for model in models.values()} == set(MODELS)
+    rig = Rig("all", ("room",), {name: MountedCamera(name, model, "room", np.eye(4)) for name, model in models.items()})
+    rig.save(tmp_path / "rig.toml")
+    loaded = Rig.load(tmp_path / "rig.toml")
+    for name, model in models.items():
+        assert loaded.camera(name).model == model
+        assert type(loaded.camera(name).model) is type(model)
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_numbers_that_are_no_lens_are_refused_in_one_sentence(tmp_path, name):
+    model = MODELS[name.split()[0]]((1600, 1200), (500.0, 510.0), (801.7, 599.9), EVERY_MODEL[name])
+    path = tmp_path / "rig.toml"
+    Rig("one", ("room",), {"eye": MountedCamera("eye", model, "room", np.eye(4))}).save(path)
+    text = path.read_text()
+    path.write_text(re.sub(r"(distortion = \[\s*)", r"\g<1>0.5, ", text))
+    with pytest.raises(UsageError, match=r"rig\.toml: camera 'eye' \(.*\): distortion .* is not [0-9 or]+ finite numbers\.$") as refused:
+        Rig.load(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"), [("omni", "-2.0", "xi is -2, but .*"), ("double_sphere", "-0.2, 3.0", r"alpha is 3; .*")]
+)
+def test_spheres_that_cannot_be_are_refused_in_one_sentence(tmp_path, name, values, said):
+    model = MODELS[name]((1600, 1200), (500.0, 510.0), (801.7, 599.9), EVERY_MODEL[name])
+    path = tmp_path / "rig.toml"
+    Rig("one", ("room",), {"eye": MountedCamera("eye", model, "room", np.eye(4))}).save(path)
+    old = ",".join(rf"\s*{re.escape(str(number))}" for number in model.distortion[: values.count(",") + 1])
+    text, count = re.subn(rf"(distortion = \[){old}", rf"\g<1>{values}", path.read_text())
+    assert count == 1
+    path.write_text(text)
+    with pytest.raises(UsageError, match=rf"camera 'eye' \({name}\): {said}\.$"):
+        Rig.load(path)
+
+
+def test_a_model_of_ones_own_cannot_be_saved(rig, tmp_path):
+    class Own(PinholeCamera):
+        pass
+
+    own = Own((10, 10), (9.0, 9.0), (4.5, 4.5))
+    with pytest.raises(UsageError, match=r"camera 'wall' has a Own, which rig\.toml cannot hold; it holds pinhole, fisheye, omni"):
+        Rig("own", ("room",), {"wall": MountedCamera("wall", own, "room", np.eye(4))}).save(tmp_path / "rig.toml")
 
 
 def test_wrong_number_of_distortion_terms_is_refused(rig, tmp_path):

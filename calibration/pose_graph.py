@@ -1,0 +1,206 @@
+"""A start for the bundle adjustment: put cameras, targets and moments together one at a time, best connected first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.calibration.bundle_state import STATIC, Structure, Views
+from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.pnp import target_poses
+from bodydouble.calibration.transform import apply, invert, nearest_rotation, pose_distance
+
+FloatArray = npt.NDArray[np.float64]
+
+_SAME_ANGLE = 0.15
+"""rad; poses of one thing from different images that are nearer than this agree."""
+_SAME_PLACE = 0.08
+"""Relative to the distance from the camera."""
+
+
+@dataclass
+class PoseGraph:
+    """What is placed so far. NaN poses are not placed."""
+
+    T_body_camera: FloatArray
+    T_room_target: FloatArray
+    T_room_knot: FloatArray
+    reference_camera: dict[int, int] = field(default_factory=dict)
+    """Body to the camera whose mount is held (its frame is the body's), where the body's own frame is not tied to anything else."""
+    reference_target: int | None = None
+    """The static target whose frame is the room's, where there is one."""
+
+    @property
+    def placed_cameras(self) -> npt.NDArray[np.bool_]:
+        """(C,)"""
+        return np.isfinite(self.T_body_camera[:, 0, 0])
+
+    @property
+    def placed_targets(self) -> npt.NDArray[np.bool_]:
+        """(G,) of the static targets; False for those that move."""
+        return np.isfinite(self.T_room_target[:, 0, 0])
+
+
+def connect(models: Sequence[CameraModel], structure: Structure, views: Views) -> tuple[PoseGraph, npt.NDArray[np.bool_]]:
+    """Place every camera, target and moment that the views tie together.
+
+    Returns the graph and which views (V,) have a pose at all. The frame of the room is that of the best seen static target, or of the best
+    connected room camera where all targets move; the frame of a moving body is that of its best connected camera. What could not be
+    placed is NaN: see ``missing_connections``.
+    """
+    return _Builder(models, structure, views).build()
+
+
+class _Builder:
+    def __init__(self, models: Sequence[CameraModel], structure: Structure, views: Views) -> None:
+        self.models, self.structure, self.views = models, structure, views
+        cameras, targets = len(structure.body_of_camera), len(structure.chain_of_target)
+        self.graph = PoseGraph(
+            np.full((cameras, 4, 4), np.nan),
+            np.full((targets, 4, 4), np.nan),
+            np.full((structure.chains, len(structure.moment_s), 4, 4), np.nan),
+        )
+        self.poses = [
+            [pose for pose, _ in target_poses(models[views.camera[v]], views.points[v][views.seen[v]], views.pixels[v][views.seen[v]])]
+            for v in range(len(views))
+        ]
+        self.usable = np.array([len(poses) > 0 for poses in self.poses], dtype=bool)
+        self.points = views.seen.sum(axis=1)
+        self.body_chain = structure.camera_chain(views.camera)
+        self.target_chain = structure.chain_of_target[views.target]
+
+    def build(self) -> tuple[PoseGraph, npt.NDArray[np.bool_]]:
+        self._choose_room()
+        while True:
+            self._place_moments()
+            if not self._place_best():
+                break
+        return self.graph, self.usable
+
+    def _choose_room(self) -> None:
+        static = self.usable & (self.target_chain == STATIC)
+        if static.any():
+            weight = np.bincount(self.views.target[static], self.points[static])
+            self.graph.reference_target = int(np.argmax(weight))
+            self.graph.T_room_target[self.graph.reference_target] = np.eye(4)
+            return
+        in_room = self.usable & (self.body_chain == STATIC)
+        rows = np.flatnonzero(in_room if in_room.any() else self.usable)
+        if len(rows) == 0:
+            return
+        # The camera that shares most moments with others, not the one that saw most alone.
+        shared = np.array([len(np.unique(self.views.camera[rows][self.views.moment[rows] == m])) - 1 for m in self.views.moment[rows]])
+        camera = int(np.argmax(np.bincount(self.views.camera[rows], shared + 1e-3)))
+        self._hold(camera)
+
+    def _hold(self, camera: int) -> None:
+        self.graph.T_body_camera[camera] = np.eye(4)
+        self.graph.reference_camera[int(self.structure.body_of_camera[camera])] = camera
+
+    def _parts(self, v: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return T_room_body, T_body_camera and T_room_target of a view; NaN where not placed."""
+        graph, m = self.graph, self.views.moment[v]
+        body = np.eye(4) if self.body_chain[v] == STATIC else graph.T_room_knot[self.body_chain[v], m]
+        moving = self.target_chain[v] != STATIC
+        target = graph.T_room_knot[self.target_chain[v], m] if moving else graph.T_room_target[self.views.target[v]]
+        return body, graph.T_body_camera[self.views.camera[v]], target
+
+    def _place_moments(self) -> None:
+        """Place what moves, at every moment where something placed sees it: the pose that explains all its views best."""
+        graph = self.graph
+        while True:
+            waiting: dict[tuple[int, int], list[tuple[int, bool]]] = {}
+            for v in np.flatnonzero(self.usable):
+                body, mount, target = (bool(np.isfinite(part[0, 0])) for part in self._parts(v))
+                if not mount or body == target:
+                    continue
+                chain = self.target_chain[v] if body else self.body_chain[v]
+                waiting.setdefault((int(chain), int(self.views.moment[v])), []).append((int(v), body))
+            if not waiting:
+                return
+            for (chain, moment), members in waiting.items():
+                candidates = []
+                for v, is_target in members:
+                    body, mount, target = self._parts(v)
+                    for T in self.poses[v]:
+                        candidates.append(body @ mount @ T if is_target else target @ invert(T) @ invert(mount))
+                if len(candidates) > 1:
+                    errors = [self._error(candidate, members) for candidate in candidates]
+                    graph.T_room_knot[chain, moment] = candidates[int(np.argmin(errors))]
+                else:
+                    graph.T_room_knot[chain, moment] = candidates[0]
+
+    def _error(self, pose: FloatArray, members: list[tuple[int, bool]]) -> float:
+        total = 0.0
+        for v, is_target in members:
+            body, mount, target = self._parts(v)
+            T = invert(body @ mount) @ pose if is_target else invert(pose @ mount) @ target
+            seen = self.views.seen[v]
+            error = self.models[self.views.camera[v]].project(apply(T, self.views.points[v][seen])) - self.views.pixels[v][seen]
+            square = np.square(error).sum(axis=-1)
+            total += float(np.minimum(np.where(np.isfinite(square), square, 1e4), 1e4).sum())
+        return total
+
+    def _place_best(self) -> bool:
+        """Place the camera mount or static target that most views support; False when nothing is left that any view supports."""
+        support: dict[tuple[str, int], list[int]] = {}
+        for v in np.flatnonzero(self.usable):
+            body, mount, target = (bool(np.isfinite(part[0, 0])) for part in self._parts(v))
+            if body and target and not mount:
+                support.setdefault(("camera", int(self.views.camera[v])), []).append(int(v))
+            elif body and mount and not target and self.target_chain[v] == STATIC:
+                support.setdefault(("target", int(self.views.target[v])), []).append(int(v))
+        if not support:
+            return self._hold_next_body()
+        kind, index = max(support, key=lambda key: int(self.points[support[key]].sum()))
+        rows = support[kind, index]
+        candidates, owner, distance = [], [], []
+        for row, v in enumerate(rows):
+            body, mount, target = self._parts(v)
+            for T in self.poses[v]:
+                candidates.append(invert(body) @ target @ invert(T) if kind == "camera" else body @ mount @ T)
+                owner.append(row)
+                distance.append(np.linalg.norm(T[:3, 3]))
+        pose = _consensus(np.stack(candidates), np.array(owner), np.array(distance))
+        if kind == "camera":
+            self.graph.T_body_camera[index] = pose
+        else:
+            self.graph.T_room_target[index] = pose
+        return True
+
+    def _hold_next_body(self) -> bool:
+        """Start a body that sees something placed but has no camera yet: its best connected camera becomes its frame."""
+        points = np.zeros(len(self.models))
+        for v in np.flatnonzero(self.usable & (self.body_chain != STATIC)):
+            _, _, target = self._parts(v)
+            if int(self.structure.body_of_camera[self.views.camera[v]]) not in self.graph.reference_camera and np.isfinite(target[0, 0]):
+                points[self.views.camera[v]] += self.points[v]
+        if not points.any():
+            return False
+        self._hold(int(np.argmax(points)))
+        return True
+
+
+def _consensus(poses: FloatArray, owner: npt.NDArray[np.int64], distance: FloatArray) -> FloatArray:
+    """Return the average of those poses (N, 4, 4) that agree with the one that most images agree with.
+
+    ``owner`` (N,) tells which image a pose came from (an image may offer two), ``distance`` (N,) how far in m the camera was.
+    """
+    few = np.linspace(0, len(poses) - 1, min(len(poses), 200)).astype(int)
+    best, votes = few[0], -1.0
+    for i in few:
+        angle, gap = pose_distance(poses[i], poses)
+        measure = np.hypot(angle / _SAME_ANGLE, gap / (_SAME_PLACE * distance))
+        score = float(np.bincount(owner, np.exp(-np.square(measure))).sum())
+        if score > votes:
+            best, votes = i, score
+    angle, gap = pose_distance(poses[best], poses)
+    near = np.hypot(angle / _SAME_ANGLE, gap / (_SAME_PLACE * distance)) < 1.5
+    result = poses[best].copy()
+    weight = 1 / np.square(distance[near])
+    result[:3, :3] = nearest_rotation(np.einsum("n,nij->ij", weight, poses[near, :3, :3]))
+    result[:3, 3] = np.average(poses[near, :3, 3], axis=0, weights=weight)
+    return result
