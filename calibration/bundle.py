@@ -7,7 +7,7 @@ dense system of cameras, clocks and static targets (the Schur complement; Triggs
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,6 @@ noise, and a corner that is 10 sigma off pulls a fifteenth as hard."""
 SMALLEST_SIGMA_PX = 0.01
 _ROUNDS = 12
 _STEPS = 60
-DEBUG = False
 _SPREAD = 2.5
 """How far the scale of one camera's corner errors may be from that of all."""
 _UNSEEN = 1e6
@@ -44,7 +43,7 @@ class Priors:
     aspect_sigma: float = 2e-3
     """Of fy / fx about 1: pixels are square."""
     offset_sigma_s: float = 0.05
-    motion: MotionPrior = MotionPrior()
+    motion: MotionPrior = field(default_factory=MotionPrior)
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,9 @@ def adjust(
     sigma = _scale(residuals(state, structure, views), views, cameras, 0.0, common=True)
     taken, converged, settling = 0, False, True
     for _ in range(_ROUNDS):
-        state, count, converged = _descend(state, structure, views, where, priors, sigma, steps - taken, 1e-3 if settling else 1e-5, progress)
+        state, count, converged = _descend(
+            state, structure, views, where, priors, sigma, steps - taken, 1e-3 if settling else 1e-5, progress
+        )
         taken += count
         residual, normal, prior = _normal(state, structure, views, where, priors, sigma)
         freedom = _effective_unknowns(normal, prior, where, structure)
@@ -85,7 +86,6 @@ def adjust(
         settling = bool(np.abs(np.log(pooled / sigma)).max() > 0.1)
         found = pooled if settling else np.clip(_scale(residual, views, cameras, freedom), pooled / _SPREAD, pooled * _SPREAD)
         settled = bool(np.abs(np.log(found / sigma)).max() < 0.02)
-        if DEBUG: print('round', count, sigma.round(3), found.round(3), freedom, settled)
         sigma = found
         if settled or taken >= steps:
             break
@@ -190,7 +190,7 @@ def _variance(residual: FloatArray, views: Views, sigma: FloatArray, unknowns: f
     result = np.square(sigma)
     for c in range(len(sigma)):
         rows = views.camera == c
-        square = _squared(residual[rows], sigma[rows_camera(views, c)])[views.seen[rows]]
+        square = _squared(residual[rows], sigma[views.camera[rows]])[views.seen[rows]]
         if len(square) == 0:
             continue
         weight = (FREEDOM + 2) / (FREEDOM + square)
@@ -198,10 +198,6 @@ def _variance(residual: FloatArray, views: Views, sigma: FloatArray, unknowns: f
         slope = np.mean(weight - weight * square / (FREEDOM + square))
         result[c] = np.square(sigma[c]) * pull / max(slope, 0.1) ** 2 * correction
     return np.maximum(result, SMALLEST_SIGMA_PX**2)
-
-
-def rows_camera(views: Views, camera: int) -> npt.NDArray[np.int64]:
-    return views.camera[views.camera == camera]
 
 
 def _prior_normal(state: State, structure: Structure, where: Layout, priors: Priors) -> tuple[float, Normal]:
@@ -245,18 +241,15 @@ def _prior_normal(state: State, structure: Structure, where: Layout, priors: Pri
     return cost, Normal(H[:-1, :-1], np.zeros((moments, K, size)), local, following, g[:-1], gradient)
 
 
-def _add_links(
-    state: State, structure: Structure, priors: Priors, local: FloatArray, following: FloatArray, gradient: FloatArray
-) -> float:
+def _add_links(state: State, structure: Structure, priors: Priors, local: FloatArray, following: FloatArray, gradient: FloatArray) -> float:
     order, gap = structure.order, np.diff(structure.moment_s)
     if len(gap) == 0:
         return 0.0
     residual, before, after = link_residuals(state.T_room_knot, state.rates, gap)
     whiten = priors.motion.link_information(gap, order)
-    W = np.zeros((len(gap), order, 6, order, 6))
+    W: FloatArray = np.zeros((len(gap), 6 * order, 6 * order))
     for axis in range(6):
-        W[:, :, axis, :, axis] = whiten[:, axis // 3]
-    W = W.reshape(len(gap), 6 * order, 6 * order)
+        W[:, axis::6, axis::6] = whiten[:, axis // 3]
     cost = 0.0
     for chain in range(structure.chains):
         part = slice(chain * 6 * order, (chain + 1) * 6 * order)

@@ -82,9 +82,7 @@ def residuals(state: State, structure: Structure, views: Views) -> FloatArray:
     return result
 
 
-def linearize(
-    state: State, structure: Structure, views: Views, where: Layout, weights: FloatArray
-) -> tuple[FloatArray, Normal]:
+def linearize(state: State, structure: Structure, views: Views, where: Layout, weights: FloatArray) -> tuple[FloatArray, Normal]:
     """Return the residuals (V, n, 2) and the normal equations of all views, with ``weights`` (V, n) = 1 / px^2 on each point."""
     poses = view_poses(state, structure, views)
     turned = np.einsum("vij,vnj->vni", poses.R, views.points)
@@ -143,7 +141,9 @@ def _assemble(
     global_global = _scatter(columns[:, :, None] * size + columns[:, None, :], H[:, :G, :G], (size, size))
     global_gradient = _scatter(columns, g[:, :G], (size,))
     local_global, local_local, local_gradient = np.zeros((moments, K, size)), np.zeros((moments, K, K)), np.zeros((moments, K))
-    blocks = [(chain, slice(G + i * terms, G + (i + 1) * terms)) for i, chain in enumerate((body_chain, target_chain)) if (chain >= 0).any()]
+    blocks = [
+        (chain, slice(G + i * terms, G + (i + 1) * terms)) for i, chain in enumerate((body_chain, target_chain)) if (chain >= 0).any()
+    ]
     inner = np.arange(terms)
     for chain, part in blocks:
         on = np.flatnonzero(chain >= 0)
@@ -156,9 +156,7 @@ def _assemble(
             column = (other[both] * terms)[:, None] + inner
             local_local += _scatter(row[:, :, None] * K + column[:, None, :], H[both, part, other_part], (moments, K, K))
     none = np.zeros((max(moments - 1, 0), K, K))
-    return Normal(
-        global_global[:-1, :-1], local_global[..., :-1], local_local, none, global_gradient[:-1], local_gradient
-    )
+    return Normal(global_global[:-1, :-1], local_global[..., :-1], local_local, none, global_gradient[:-1], local_gradient)
 
 
 def _pose_lifts(state: State, views: Views, poses: ViewPoses) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -179,4 +177,5 @@ def _pose_lifts(state: State, views: Views, poses: ViewPoses) -> tuple[FloatArra
 
 def _scatter(index: IntArray, values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     """Add ``values`` into an array of zeros at flat positions."""
-    return np.bincount(index.ravel(), values.ravel(), minlength=int(np.prod(shape))).reshape(shape)
+    sums: FloatArray = np.bincount(index.ravel(), values.ravel(), minlength=int(np.prod(shape))).astype(np.float64, copy=False)
+    return sums.reshape(shape)

@@ -19,7 +19,11 @@ FloatArray = npt.NDArray[np.float64]
 
 CENTER_SIGMA = 0.02
 """Of the principal point about the middle of the image, in longer sides: lenses are glued that well. Without it few, similar views let it run."""
-_DISTORTION_SIGMA = {"pinhole": (1.0, 1.0, 0.01, 0.01, 1.0), "pinhole8": (2.0, 2.0, 0.01, 0.01, 2.0, 2.0, 2.0, 2.0), "fisheye": (0.5, 0.5, 0.3, 0.2)}
+_DISTORTION_SIGMA = {
+    "pinhole": (1.0, 1.0, 0.01, 0.01, 1.0),
+    "pinhole8": (2.0, 2.0, 0.01, 0.01, 2.0, 2.0, 2.0, 2.0),
+    "fisheye": (0.5, 0.5, 0.3, 0.2),
+}
 FEWEST_VIEWS = 3
 _FOREIGN = 5.0
 """A view whose error is this many times the median of all views is not a view of this board through this lens: it is named and left out."""
@@ -78,7 +82,9 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
     """
     found = [(views.points[v][views.seen[v]], views.pixels[v][views.seen[v]]) for v in range(len(views))]
     if len(found) < FEWEST_VIEWS:
-        raise DataError(f"{len(found)} views show the board; expected at least {FEWEST_VIEWS}, better 15. Film it longer, in more places and tilts.")
+        raise DataError(
+            f"{len(found)} views show the board; expected at least {FEWEST_VIEWS}, better 15. Film it longer, in more places and tilts."
+        )
     model = first_guess(lens, image_size, found)
     kept, rejected = np.arange(len(views)), dict[int, str]()
     while True:
@@ -91,7 +97,9 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
         if not foreign.any():
             break
         for v, e in zip(kept[foreign], error[foreign], strict=True):
-            rejected[int(v)] = f"its corners are {e:.1f} px off what the other views say (limit {limit:.1f} px): a false detection or another board"
+            rejected[int(v)] = (
+                f"its corners are {e:.1f} px off what the other views say (limit {limit:.1f} px): a false detection or another board"
+            )
         kept = kept[~foreign]
         if len(kept) < FEWEST_VIEWS:
             raise DataError(
@@ -102,7 +110,9 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
     state, adjustment, P = result[0], result[1], len(model.parameters)
     tilt = np.arccos(np.clip(np.abs(np.einsum("vi,vi->v", state.T_room_knot[0, :, :3, 2], _unit(state.T_room_knot[0, :, :3, 3]))), 0, 1))
     if (tilt > _FLATTEST_RAD).all():
-        raise DataError("The board is seen edge-on in every view, which says nothing about the lens. Turn it towards the camera, in tilts of 20 to 50 degrees.")
+        raise DataError(
+            "The board is seen edge-on in every view, which says nothing about the lens. Turn it towards the camera, in tilts of 20 to 50 degrees."
+        )
     return IntrinsicsCalibration(
         lens, state.models[0], np.sqrt(np.diag(adjustment.covariance))[:P], views.select(kept), state.T_room_knot[0], adjustment.residual,
         float(adjustment.sigma_px[0]), rejected,

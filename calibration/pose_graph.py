@@ -108,17 +108,21 @@ class _Builder:
         target = graph.T_room_knot[self.target_chain[v], m] if moving else graph.T_room_target[self.views.target[v]]
         return body, graph.T_body_camera[self.views.camera[v]], target
 
+    def _has(self, v: int) -> tuple[bool, bool, bool]:
+        body, mount, target = (bool(np.isfinite(part[0, 0])) for part in self._parts(v))
+        return body, mount, target
+
     def _place_moments(self) -> None:
         """Place what moves, at every moment where something placed sees it: the pose that explains all its views best."""
         graph = self.graph
         while True:
             waiting: dict[tuple[int, int], list[tuple[int, bool]]] = {}
-            for v in np.flatnonzero(self.usable):
-                body, mount, target = (bool(np.isfinite(part[0, 0])) for part in self._parts(v))
-                if not mount or body == target:
+            for v in np.flatnonzero(self.usable).tolist():
+                has_body, has_mount, has_target = self._has(v)
+                if not has_mount or has_body == has_target:
                     continue
-                chain = self.target_chain[v] if body else self.body_chain[v]
-                waiting.setdefault((int(chain), int(self.views.moment[v])), []).append((int(v), body))
+                chain = self.target_chain[v] if has_body else self.body_chain[v]
+                waiting.setdefault((int(chain), int(self.views.moment[v])), []).append((v, has_body))
             if not waiting:
                 return
             for (chain, moment), members in waiting.items():
@@ -147,12 +151,12 @@ class _Builder:
     def _place_best(self) -> bool:
         """Place the camera mount or static target that most views support; False when nothing is left that any view supports."""
         support: dict[tuple[str, int], list[int]] = {}
-        for v in np.flatnonzero(self.usable):
-            body, mount, target = (bool(np.isfinite(part[0, 0])) for part in self._parts(v))
-            if body and target and not mount:
-                support.setdefault(("camera", int(self.views.camera[v])), []).append(int(v))
-            elif body and mount and not target and self.target_chain[v] == STATIC:
-                support.setdefault(("target", int(self.views.target[v])), []).append(int(v))
+        for v in np.flatnonzero(self.usable).tolist():
+            has_body, has_mount, has_target = self._has(v)
+            if has_body and has_target and not has_mount:
+                support.setdefault(("camera", int(self.views.camera[v])), []).append(v)
+            elif has_body and has_mount and not has_target and self.target_chain[v] == STATIC:
+                support.setdefault(("target", int(self.views.target[v])), []).append(v)
         if not support:
             return self._hold_next_body()
         kind, index = max(support, key=lambda key: int(self.points[support[key]].sum()))
@@ -174,7 +178,7 @@ class _Builder:
     def _hold_next_body(self) -> bool:
         """Start a body that sees something placed but has no camera yet: its best connected camera becomes its frame."""
         points = np.zeros(len(self.models))
-        for v in np.flatnonzero(self.usable & (self.body_chain != STATIC)):
+        for v in np.flatnonzero(self.usable & (self.body_chain != STATIC)).tolist():
             _, _, target = self._parts(v)
             if int(self.structure.body_of_camera[self.views.camera[v]]) not in self.graph.reference_camera and np.isfinite(target[0, 0]):
                 points[self.views.camera[v]] += self.points[v]
@@ -199,7 +203,7 @@ def _consensus(poses: FloatArray, owner: npt.NDArray[np.int64], distance: FloatA
             best, votes = i, score
     angle, gap = pose_distance(poses[best], poses)
     near = np.hypot(angle / _SAME_ANGLE, gap / (_SAME_PLACE * distance)) < 1.5
-    result = poses[best].copy()
+    result: FloatArray = poses[best].copy()
     weight = 1 / np.square(distance[near])
     result[:3, :3] = nearest_rotation(np.einsum("n,nij->ij", weight, poses[near, :3, :3]))
     result[:3, 3] = np.average(poses[near, :3, 3], axis=0, weights=weight)

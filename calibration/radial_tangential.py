@@ -61,14 +61,14 @@ class Bend:
 
     def __init__(self, lens: RadialTangential, x: FloatArray, y: FloatArray) -> None:
         self._lens, self._before = lens, (x, y)
-        x2, y2, self._xy = x * x, y * y, x * y
+        x2, y2 = x * x, y * y
         self.r2 = x2 + y2
         self._gain = radial.even(self.r2, lens.coefficients)
         if lens.denominator:
             self._over = 1.0 / radial.even(self.r2, lens.denominator)
             self._gain *= self._over
         self.x, self.y = x * self._gain, y * self._gain
-        self._by_p = (2 * self._xy, self.r2 + 2 * x2, self.r2 + 2 * y2)
+        self._by_p = (2 * x * y, self.r2 + 2 * x2, self.r2 + 2 * y2)
         if lens.p1 or lens.p2:
             self.x += lens.p1 * self._by_p[0] + lens.p2 * self._by_p[1]
             self.y += lens.p1 * self._by_p[2] + lens.p2 * self._by_p[0]

@@ -25,9 +25,9 @@ def recording(sample_cache) -> Recording:
 
 @pytest.fixture
 def no_detection(monkeypatch):
-    from bodydouble.hand_pose import detection
+    from bodydouble.capture import frame_results
 
-    monkeypatch.setattr(detection, "_run", lambda *_: pytest.fail("a detector was started"))
+    monkeypatch.setattr(frame_results, "_run", lambda *_: pytest.fail("a detector was started"))
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import pytest
 from typer.testing import CliRunner
 
 from bodydouble import assets
+from bodydouble.capture import frame_results
 from bodydouble.cli.process import STAGE_TEXTS, app
 from bodydouble.datasets import read_episode
 from bodydouble.datasets.pipeline import STAGES
 from bodydouble.errors import FileExistsUsageError, UsageError
-from bodydouble.hand_pose import detection
 
 COMMAND = [sys.executable, "-P", "-m", "bodydouble", "process"]
 
@@ -164,7 +164,7 @@ def test_without_models_and_network_it_exits_1_and_says_what_is_needed(sample_ru
 
 def test_a_folder_of_videos_is_as_good_as_a_recording(sample_cache, tmp_path, monkeypatch):
     """The same video under the same name: not even its detections are made again."""
-    monkeypatch.setattr(detection, "_run", lambda *_: pytest.fail("a detector was started"))
+    monkeypatch.setattr(frame_results, "_run", lambda *_: pytest.fail("a detector was started"))
     folder = tmp_path / "videos"
     folder.mkdir()
     shutil.copy(sample_cache.recording / "cam04.mp4", folder)

@@ -113,7 +113,9 @@ def test_aniposelib_reads_what_is_written(helmet_rig, tmp_path):
 
 
 def test_a_file_that_does_not_say_its_unit_is_asked_for_it_with_what_each_would_mean(tmp_path):
-    with pytest.raises(UsageError, match=r"does not say its unit.*furthest apart is 3\.019 m if the unit is mm, 30\.19 m if the unit is cm"):
+    with pytest.raises(
+        UsageError, match=r"does not say its unit.*furthest apart is 3\.019 m if the unit is mm, 30\.19 m if the unit is cm"
+    ):
         read_aniposelib(write(tmp_path, WRITTEN_BY_ANIPOSELIB))
     with pytest.raises(UsageError, match=r"the camera's distance from the origin is 2\.002 m if the unit is mm"):
         read_aniposelib(write(tmp_path, FILE))

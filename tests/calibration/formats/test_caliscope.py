@@ -76,9 +76,7 @@ def test_a_board_of_known_size_triangulates_to_its_size(real, session, make_boar
     """The board was printed with 54 mm squares: neither another sense of the poses nor another unit gives that."""
     import cv2
 
-    board = make_board(
-        type="charuco", columns=4, rows=5, square_size=0.054, marker_size=0.0405, dictionary="DICT_4X4_1000", inverted=True
-    )
+    board = make_board(type="charuco", columns=4, rows=5, square_size=0.054, marker_size=0.0405, dictionary="DICT_4X4_1000", inverted=True)
     detector = BoardDetector(board)
     seen = {name: {} for name in real.names}
     for name in real.names:
@@ -99,7 +97,8 @@ def test_a_board_of_known_size_triangulates_to_its_size(real, session, make_boar
                 continue
             corners[index] = _nearest_to_rays(real, pixels)
             reprojection += [
-                np.linalg.norm(real.camera(n).model.project(apply(real.camera(n).T_camera_body, corners[index])) - uv) for n, uv in pixels.items()
+                np.linalg.norm(real.camera(n).model.project(apply(real.camera(n).T_camera_body, corners[index])) - uv)
+                for n, uv in pixels.items()
             ]
         lengths = np.linalg.norm(corners[neighbours[:, 0]] - corners[neighbours[:, 1]], axis=-1)
         errors += (lengths - 0.054)[np.isfinite(lengths)].tolist()

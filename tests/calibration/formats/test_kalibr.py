@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bodydouble.calibration import DoubleSphereCamera, FisheyeCamera, MountedCamera, OmniCamera, PinholeCamera, Rig, read_kalibr, write_kalibr
+from bodydouble.calibration import (
+    DoubleSphereCamera,
+    FisheyeCamera,
+    MountedCamera,
+    OmniCamera,
+    PinholeCamera,
+    Rig,
+    read_kalibr,
+    write_kalibr,
+)
 from bodydouble.calibration.transform import apply, invert, pose_from_rotvec
 from bodydouble.errors import UsageError
 
@@ -78,12 +87,16 @@ def test_the_documented_example_reads_with_the_imu_as_its_body(tmp_path):
     rig = read_kalibr(write(tmp_path, DOCUMENTED))
     assert rig.bodies == ("imu",)
     pinhole, omni = rig.camera("cam0").model, rig.camera("cam1").model
-    assert pinhole == PinholeCamera((752, 480), (461.629, 460.152), (362.68, 246.049), (-0.27695497, 0.06712482, 0.00087538, 0.00011556, 0.0))
+    assert pinhole == PinholeCamera(
+        (752, 480), (461.629, 460.152), (362.68, 246.049), (-0.27695497, 0.06712482, 0.00087538, 0.00011556, 0.0)
+    )
     assert omni == OmniCamera(
         (752, 480), (833.006, 830.345), (373.85, 253.749), (0.80065662, -0.3351875, 0.13211436, 0.00055967, 0.00057686)
     )
     assert np.allclose(rig.camera("cam0").T_camera_body[:3, 3], [0.07008565, -0.01771023, 0.00399246])
-    assert np.linalg.norm(rig.camera("cam0").T_body_camera[:3, 3] - rig.camera("cam1").T_body_camera[:3, 3]) == pytest.approx(0.11, abs=1e-3)
+    assert np.linalg.norm(rig.camera("cam0").T_body_camera[:3, 3] - rig.camera("cam1").T_body_camera[:3, 3]) == pytest.approx(
+        0.11, abs=1e-3
+    )
 
 
 def test_without_an_imu_the_first_camera_is_the_body_and_the_chain_leads_to_the_others(tmp_path):
@@ -182,7 +195,9 @@ def test_a_rig_whose_first_camera_is_its_body_is_written_without_an_imu(chain, t
 def test_what_a_chain_cannot_hold_is_refused_and_nothing_written(rig, chain, tmp_path):
     with pytest.raises(UsageError, match=r"one frame for all cameras.*helmet, room"):
         write_kalibr(rig, tmp_path / "camchain.yaml")
-    with pytest.raises(UsageError, match=r"'wall' has a PinholeCamera, which Kalibr's camera chain cannot hold; it holds pinhole with five"):
+    with pytest.raises(
+        UsageError, match=r"'wall' has a PinholeCamera, which Kalibr's camera chain cannot hold; it holds pinhole with five"
+    ):
         write_kalibr(rig.select(["wall"]), tmp_path / "camchain.yaml")
     assert not (tmp_path / "camchain.yaml").exists()
 
@@ -218,7 +233,9 @@ def test_what_is_wrong_with_a_chain_is_said(tmp_path, old, new, said):
 
 
 def test_poses_that_contradict_each_other_are_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"cam1: T_cam_imu and T_cn_cnm1 contradict each other by \d+\.\d mm.*remove the one that is wrong"):
+    with pytest.raises(
+        UsageError, match=r"cam1: T_cam_imu and T_cn_cnm1 contradict each other by \d+\.\d mm.*remove the one that is wrong"
+    ):
         read_kalibr(write(tmp_path, DOCUMENTED.replace("-0.11003785", "-0.21003785")))
 
 
