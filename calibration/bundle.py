@@ -25,6 +25,8 @@ FREEDOM = 5.0
 noise, and a corner that is 10 sigma off pulls a fifteenth as hard."""
 SMALLEST_SIGMA_PX = 0.01
 _ROUNDS = 12
+_FIRM = 1e-9
+"""Relative damping that keeps a view that decides nothing from making the equations singular."""
 _STEPS = 60
 _SPREAD = 2.5
 """How far the scale of one camera's corner errors may be from that of all."""
@@ -93,7 +95,7 @@ def adjust(
     weight = np.where(views.seen, _weight(residual, sigma[views.camera]), 0.0)
     variance = _variance(residual, views, sigma, freedom)
     _, data = linearize(state, structure, views, where, np.broadcast_to(1 / variance[views.camera][:, None], views.point.shape))
-    covariance = solve(_sum(data, _prior_normal(state, structure, where, priors)[1]), covariance=True).covariance
+    covariance = solve(_sum(data, _prior_normal(state, structure, where, priors)[1]), damping=_FIRM, covariance=True).covariance
     return Adjustment(state, np.sqrt(variance), covariance, residual, weight, taken, converged)
 
 
@@ -277,7 +279,7 @@ def _effective_unknowns(normal: Normal, prior: Normal, where: Layout, structure:
     held, probes = 0.0, 8
     for _ in range(probes):
         zg, zl = random.choice([-1.0, 1.0], where.size), random.choice([-1.0, 1.0], (M, K))
-        step = solve(replace(normal, global_gradient=zg, local_gradient=zl))
+        step = solve(replace(normal, global_gradient=zg, local_gradient=zl), damping=_FIRM)
         x, y = step.global_step, step.local_step
         held += float(zg @ prior.global_global @ x)
         py = np.einsum("mij,mj->mi", prior.local_local, y)

@@ -122,7 +122,7 @@ def _of_toml_or_yaml(path: Path, text: str) -> str | None:
     if path.suffix.lower() == ".toml" or path.suffix.lower() not in (".yaml", ".yml"):
         try:
             return _of_toml(path, tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             if path.suffix.lower() == ".toml":
                 raise UsageError(f"{path} is not valid TOML: {error}") from None
     try:
