@@ -6,7 +6,7 @@ from its points first, and then lifted to the unknowns that make up the pose: mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,10 @@ from bodydouble.calibration.bundle_state import STATIC, Layout, Motion, State, S
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+
+_DIFFERENCE_S = 1e-5
+"""Half the interval over which images are differenced in time: at 1 m/s and 1 m a hundredth of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class ViewPoses:
 
 def view_poses(state: State, structure: Structure, views: Views) -> ViewPoses:
     """Return the pose of each view's target in its camera, at the time the view was taken by the state's clocks."""
-    dt = views.time_s + state.offset_s[views.camera] - structure.moment_s[views.moment]
+    dt = views.time_s + state.offset_s[views.camera] + state.jitter_s - structure.moment_s[views.moment]
     body = motion_of(state, structure.camera_chain(views.camera), views.moment, dt)
     chain = structure.chain_of_target[views.target]
     target = motion_of(state, chain, views.moment, dt)
@@ -82,8 +86,13 @@ def residuals(state: State, structure: Structure, views: Views) -> FloatArray:
     return result
 
 
-def linearize(state: State, structure: Structure, views: Views, where: Layout, weights: FloatArray) -> tuple[FloatArray, Normal]:
-    """Return the residuals (V, n, 2) and the normal equations of all views, with ``weights`` (V, n) = 1 / px^2 on each point."""
+def linearize(
+    state: State, structure: Structure, views: Views, where: Layout, weights: FloatArray, jitter_sigma_s: float = 0.0
+) -> tuple[FloatArray, Normal]:
+    """Return the residuals (V, n, 2) and the normal equations of all views, with ``weights`` (V, n) = 1 / px^2 on each point.
+
+    With ``jitter_sigma_s`` each view's own time is one more unknown, which is eliminated here: it touches no other view.
+    """
     poses = view_poses(state, structure, views)
     turned = np.einsum("vij,vnj->vni", poses.R, views.points)
     points = turned + poses.t[:, None]
@@ -106,20 +115,45 @@ def linearize(state: State, structure: Structure, views: Views, where: Layout, w
     A = np.where(used[..., None, None], J, 0.0) * root[..., None]
     r = np.where(used[..., None], residual, 0.0) * root
     A, r = A.reshape(count, 2 * n, P + 6), r.reshape(count, 2 * n)
+    lifts = _pose_lifts(state, views, poses)
+    rate = np.einsum("vij,vj->vi", lifts[0], poses.body.rate) + np.einsum("vij,vj->vi", lifts[1], poses.target.rate)
     own = np.swapaxes(A, 1, 2) @ A
     gradient = np.einsum("vik,vi->vk", A, r)
-    return np.where(views.seen[..., None], residual, 0.0), _assemble(state, structure, views, where, poses, own, gradient)
+    if jitter_sigma_s > 0:
+        by_time = np.einsum("vkj,vj->vk", own[:, :, P:], rate)
+        information = 1 / jitter_sigma_s**2
+        total = np.einsum("vj,vj->v", by_time[:, P:], rate) + information
+        slope = np.einsum("vj,vj->v", gradient[:, P:], rate) + state.jitter_s * information
+        own = own - by_time[:, :, None] * by_time[:, None, :] / total[:, None, None]
+        gradient = gradient - by_time * (slope / total)[:, None]
+    return np.where(views.seen[..., None], residual, 0.0), _assemble(structure, views, where, poses, lifts, rate, own, gradient)
+
+
+def settle_jitter(
+    state: State, structure: Structure, views: Views, weights: FloatArray, jitter_sigma_s: float, *, steps: int = 2
+) -> tuple[State, FloatArray]:
+    """Return the state with each view at its most likely time, all else held, and the variance (V,) of those times in s^2."""
+    root = np.sqrt(weights)[..., None]
+    total = np.ones(len(views))
+    for _ in range(steps):
+        sides = [replace(state, jitter_s=state.jitter_s + h) for h in (-_DIFFERENCE_S, _DIFFERENCE_S)]
+        before, after = (np.nan_to_num(residuals(side, structure, views) * root) for side in sides)
+        by_time, middle = (after - before) / (2 * _DIFFERENCE_S), (after + before) / 2
+        total = np.square(by_time).sum(axis=(1, 2)) + 1 / jitter_sigma_s**2
+        slope = (by_time * middle).sum(axis=(1, 2)) + state.jitter_s / jitter_sigma_s**2
+        state = replace(state, jitter_s=state.jitter_s - slope / total)
+    return state, 1 / total
 
 
 def _assemble(
-    state: State, structure: Structure, views: Views, where: Layout, poses: ViewPoses, own: FloatArray, gradient: FloatArray
-) -> Normal:
+    structure: Structure, views: Views, where: Layout, poses: ViewPoses, lifts: tuple[FloatArray, FloatArray, FloatArray],
+    rate: FloatArray, own: FloatArray, gradient: FloatArray,
+) -> Normal:  # fmt: skip
     """Lift each view's normal equations (V, P + 6, P + 6) to the unknowns, and add them up."""
     count, P = len(views), where.intrinsics.shape[1]
     terms = 6 * structure.order
     moments, K = len(structure.moment_s), structure.chains * terms
-    by_body, by_target, by_mount = _pose_lifts(state, views, poses)
-    rate = np.einsum("vij,vj->vi", by_body, poses.body.rate) + np.einsum("vij,vj->vi", by_target, poses.target.rate)
+    by_body, by_target, by_mount = lifts
     body_chain, target_chain = structure.camera_chain(views.camera), structure.chain_of_target[views.target]
 
     lift = np.zeros((count, P + 6, P + 13 + terms * 2))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.bundle import Adjustment, Priors, adjust
+from bodydouble.calibration.bundle import Adjustment, adjust
+from bodydouble.calibration.bundle_priors import Priors
 from bodydouble.calibration.bundle_state import Layout, State, Structure, Views, layout
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.focal_search import LENSES, first_guess
@@ -115,7 +116,7 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
         )
     return IntrinsicsCalibration(
         lens, state.models[0], np.sqrt(np.diag(adjustment.covariance))[:P], views.select(kept), state.T_room_knot[0], adjustment.residual,
-        float(adjustment.sigma_px[0]), rejected,
+        float(adjustment.noise_px[0]), rejected,
     )  # fmt: skip
 
 
@@ -131,7 +132,7 @@ def _fit(model: CameraModel, views: Views) -> tuple[State, Adjustment]:
         views.points, views.pixels, views.point,
     )  # fmt: skip
     structure = Structure(np.array([0]), np.array([-1]), np.array([0]), np.arange(count, dtype=float), 1)
-    state = State((model,), np.eye(4)[None], np.zeros(1), np.eye(4)[None], poses, np.zeros((1, count, 0, 6)))
+    state = State((model,), np.eye(4)[None], np.zeros(1), np.eye(4)[None], poses, np.zeros((1, count, 0, 6)), np.zeros(count))
     expected, sigma = intrinsics_priors(model)
     priors = Priors(expected[None], sigma[None])
     for free in ([0, 1, 4], [0, 1, 2, 3, 4, 5], range(P)):
