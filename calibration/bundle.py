@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.bundle_linearization import Normal, linearize, residuals, settle_jitter
+from bodydouble.calibration.bundle_linearization import Linearization, Normal, linearize, normal_equations, residuals
 from bodydouble.calibration.bundle_noise import cost_of, scale_of, variance_of, weight_of
 from bodydouble.calibration.bundle_priors import Priors, prior_normal
+from bodydouble.calibration.bundle_slack import Slack, absorb
 from bodydouble.calibration.bundle_solver import SingularError, solve
 from bodydouble.calibration.bundle_state import Layout, State, Structure, Views, stepped
 from bodydouble.errors import DataError
@@ -30,7 +31,6 @@ _FIRM = 1e-9
 _ENOUGH = 1e-5
 """Relative gain of a step, and change of a scale, below which the adjustment has settled."""
 _GIVE_UP = 1e9
-_LEAST_JITTER_S, _MOST_JITTER_S = 1e-5, 0.05
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Adjustment:
     state: State
     noise_px: FloatArray
     """(C,) one standard deviation of corner errors of each camera."""
-    jitter_s: float
-    """One standard deviation of the frames' times about their stamps; 0 where it was not estimated."""
+    slack: Slack
+    """Spread of each view's own deviation from what the state says."""
     covariance: FloatArray
     """(size, size) of the global unknowns, numbered by the layout."""
     residual: FloatArray
@@ -60,41 +60,42 @@ def adjust(
 
     Raises: DataError if the equations are singular (something was never seen).
     """
-    problem = _Problem(structure, views, where, priors)
-    cameras = len(state.models)
-    sigma = scale_of(residuals(state, structure, views), views, cameras, 0.0, common=True)
-    jitter = priors.jitter_sigma_s if structure.order > 1 else 0.0
+    problem = _Problem(structure, views, where, priors, _seen_by_others(views))
+    cameras, slack = len(state.models), priors.slack
+    residual = residuals(state, structure, views)
+    sigma = scale_of(residual, views, cameras, 0.0, common=True)
     damping, unknowns, apart, exact, converged, taken = 1e-4, 0.0, False, False, False, 0
     while taken < steps:
         taken += 1
-        state, gain, damping = problem.step(state, sigma, jitter, damping)
+        state, gain, damping = problem.step(state, sigma, slack, residual, damping)
         progress(taken)
         if gain < 1e-3 and not exact:
-            unknowns, exact = problem.decided_unknowns(state, sigma, jitter), True
-        residual = residuals(state, structure, views)
+            unknowns, exact = problem.decided_unknowns(state, sigma, slack, residual), True
+        residual, slack_found = problem.after_slack(state, sigma, slack, residual)
         found = scale_of(residual, views, cameras, unknowns, common=True)
         # While the cameras do not fit each other yet, one scale for all: else one camera is believed and the others become outliers.
         apart = apart or bool(np.abs(np.log(found / sigma)).max() < 0.03)
         if apart:
             found = np.clip(scale_of(residual, views, cameras, unknowns), found / _SPREAD, found * _SPREAD)
         change = float(np.abs(np.log(found / sigma)).max())
-        sigma = found
-        if jitter > 0:
-            _, variance = settle_jitter(state, structure, views, problem.weights(residual, sigma), jitter, steps=1)
-            jitter_found = float(np.clip(np.sqrt(np.mean(np.square(state.jitter_s) + variance)), _LEAST_JITTER_S, _MOST_JITTER_S))
-            change = max(change, 0.1 * abs(np.log(jitter_found / jitter)))
-            jitter = jitter_found
+        sigma, slack = found, slack_found
         converged = gain < tolerance and change < 100 * tolerance and exact
         if converged or damping >= _GIVE_UP:
             break
-    unknowns = problem.decided_unknowns(state, sigma, jitter)
-    residual = residuals(state, structure, views)
+    unknowns = problem.decided_unknowns(state, sigma, slack, residual)
     weight = np.where(views.seen, weight_of(residual, sigma[views.camera]), 0.0)
     variance = variance_of(residual, views, sigma, unknowns)
-    even = np.broadcast_to(1 / variance[views.camera][:, None], views.point.shape)
-    normal, _ = problem.equations(state, even, jitter)
-    covariance = solve(normal, damping=_FIRM, covariance=True).covariance
-    return Adjustment(state, np.sqrt(variance), jitter, covariance, residual, weight, taken, converged)
+    even = np.where(views.seen, 1 / variance[views.camera][:, None], 0.0)
+    covariance = solve(problem.equations(state, even, slack)[0], damping=_FIRM, covariance=True).covariance
+    return Adjustment(
+        state, np.sqrt(variance), slack, covariance, residuals(state, structure, views), weight, taken, converged
+    )  # fmt: skip
+
+
+def _seen_by_others(views: Views) -> npt.NDArray[np.bool_]:
+    """Return (V,) the views of a target that another camera saw at the same moment."""
+    _, which = np.unique(views.moment * (views.target.max(initial=0) + 1) + views.target, return_inverse=True)
+    return np.asarray(np.bincount(which)[which] > 1)
 
 
 @dataclass(frozen=True)
@@ -105,33 +106,50 @@ class _Problem:
     views: Views
     where: Layout
     priors: Priors
+    informative: npt.NDArray[np.bool_]
 
     def weights(self, residual: FloatArray, sigma: FloatArray) -> FloatArray:
         """Return (V, n) 1 / px^2, robust; 0 where not seen."""
         scale = sigma[self.views.camera]
         return np.where(self.views.seen, weight_of(residual, scale) / np.square(scale)[:, None], 0.0)
 
-    def equations(self, state: State, weights: FloatArray, jitter: float) -> tuple[Normal, Normal]:
+    def linear(self, state: State) -> Linearization:
+        """Return residuals and derivatives of all views."""
+        return linearize(state, self.structure, self.views, self.where.intrinsics.shape[1])
+
+    def equations(self, state: State, weights: FloatArray, slack: Slack) -> tuple[Normal, Normal]:
         """Return the normal equations, and those of the priors alone."""
-        _, data = linearize(state, self.structure, self.views, self.where, weights, jitter)
+        linear = self.linear(state)
+        covariance = slack.covariance(linear.rate) if slack else None
+        data = normal_equations(linear, self.structure, self.views, self.where, weights, covariance)
         _, prior = prior_normal(state, self.structure, self.where, self.priors)
         return Normal(*(getattr(data, name) + getattr(prior, name) for name in Normal.__dataclass_fields__)), prior
 
-    def cost(self, state: State, sigma: FloatArray, jitter: float) -> float:
-        """Return twice the negative log likelihood, without what does not depend on the state."""
-        cost = cost_of(residuals(state, self.structure, self.views), self.views, sigma)
-        cost += prior_normal(state, self.structure, self.where, self.priors)[0]
-        return cost + (float(np.square(state.jitter_s / jitter).sum()) if jitter > 0 else 0.0)
+    def after_slack(self, state: State, sigma: FloatArray, slack: Slack, before: FloatArray) -> tuple[FloatArray, Slack]:
+        """Return the residuals without each view's own deviation, given those ``before`` for the weights; and the slack they suggest."""
+        if not slack:
+            return residuals(state, self.structure, self.views), slack
+        found = absorb(self.linear(state), self.weights(before, sigma), slack, self.informative)
+        return found.residual, found.slack
 
-    def step(self, state: State, sigma: FloatArray, jitter: float, damping: float) -> tuple[State, float, float]:
+    def cost(self, state: State, sigma: FloatArray, slack: Slack, weights: FloatArray) -> float:
+        """Return twice the negative log likelihood, without what does not depend on the state."""
+        cost = prior_normal(state, self.structure, self.where, self.priors)[0]
+        if not slack:
+            return cost + cost_of(residuals(state, self.structure, self.views), self.views, sigma)
+        found = absorb(self.linear(state), weights, slack, self.informative)
+        return cost + cost_of(found.residual, self.views, sigma) + float(found.cost.sum())
+
+    def step(self, state: State, sigma: FloatArray, slack: Slack, residual: FloatArray, damping: float) -> tuple[State, float, float]:
         """Return the state after one step that lowers the cost, the relative gain, and the damping to go on with."""
-        residual = residuals(state, self.structure, self.views)
-        normal, _ = self.equations(state, self.weights(residual, sigma), jitter)
-        cost = self.cost(state, sigma, jitter)
+        weights = self.weights(residual, sigma)
+        normal, _ = self.equations(state, weights, slack)
+        cost = self.cost(state, sigma, slack, weights)
+        trial = None
         while damping < _GIVE_UP:
-            trial = self._trial(state, normal, sigma, jitter, damping)
+            trial = self._trial(state, normal, damping)
             if trial is not None:
-                lower = self.cost(trial, sigma, jitter)
+                lower = self.cost(trial, sigma, slack, weights)
                 if np.isfinite(lower) and lower <= cost:
                     return trial, (cost - lower) / max(1.0, abs(cost)), max(damping / 8, 1e-9)
             damping *= 8
@@ -142,21 +160,16 @@ class _Problem:
             )
         return state, 0.0, damping
 
-    def _trial(self, state: State, normal: Normal, sigma: FloatArray, jitter: float, damping: float) -> State | None:
+    def _trial(self, state: State, normal: Normal, damping: float) -> State | None:
         try:
             solution = solve(normal, damping=damping)
-            trial = stepped(state, self.where, -solution.global_step, -solution.local_step)
+            return stepped(state, self.where, -solution.global_step, -solution.local_step)
         except (SingularError, ValueError):  # ValueError: a camera that cannot be, such as one with a negative focal length
             return None
-        if jitter > 0:
-            residual = residuals(trial, self.structure, self.views)
-            trial, _ = settle_jitter(trial, self.structure, self.views, self.weights(residual, sigma), jitter)
-        return trial
 
-    def decided_unknowns(self, state: State, sigma: FloatArray, jitter: float) -> float:
+    def decided_unknowns(self, state: State, sigma: FloatArray, slack: Slack, residual: FloatArray) -> float:
         """Return how many unknowns the images decide: all less those that the priors hold, by Hutchinson's estimate of the trace."""
-        residual = residuals(state, self.structure, self.views)
-        normal, prior = self.equations(state, self.weights(residual, sigma), jitter)
+        normal, prior = self.equations(state, self.weights(residual, sigma), slack)
         random, probes, held = np.random.default_rng(0), 8, 0.0
         M, K = normal.local_gradient.shape
         touched = np.einsum("mii->mi", normal.local_local) > 0
@@ -169,4 +182,9 @@ class _Problem:
                 pulled[:-1] += np.einsum("mij,mj->mi", prior.local_next, step.local_step[1:])
                 pulled[1:] += np.einsum("mji,mj->mi", prior.local_next, step.local_step[:-1])
             held += float((across * pulled).sum())
-        return self.where.size + int(touched.sum()) - held / probes
+        decided = self.where.size + int(touched.sum()) - held / probes
+        if not slack:
+            return decided
+        # What a view's own deviation takes up is not taken up by the rest as well.
+        own = absorb(self.linear(state), self.weights(residual, sigma), slack, self.informative).decided
+        return float(own.sum() + decided * (1 - own.mean() / 6))

@@ -6,7 +6,7 @@ from its points first, and then lifted to the unknowns that make up the pose: mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,6 @@ from bodydouble.calibration.bundle_state import STATIC, Layout, Motion, State, S
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-
-
-_DIFFERENCE_S = 1e-5
-"""Half the interval over which images are differenced in time: at 1 m/s and 1 m a hundredth of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class ViewPoses:
 
 def view_poses(state: State, structure: Structure, views: Views) -> ViewPoses:
     """Return the pose of each view's target in its camera, at the time the view was taken by the state's clocks."""
-    dt = views.time_s + state.offset_s[views.camera] + state.jitter_s - structure.moment_s[views.moment]
+    dt = views.time_s + state.offset_s[views.camera] - structure.moment_s[views.moment]
     body = motion_of(state, structure.camera_chain(views.camera), views.moment, dt)
     chain = structure.chain_of_target[views.target]
     target = motion_of(state, chain, views.moment, dt)
@@ -86,20 +82,28 @@ def residuals(state: State, structure: Structure, views: Views) -> FloatArray:
     return result
 
 
-def linearize(
-    state: State, structure: Structure, views: Views, where: Layout, weights: FloatArray, jitter_sigma_s: float = 0.0
-) -> tuple[FloatArray, Normal]:
-    """Return the residuals (V, n, 2) and the normal equations of all views, with ``weights`` (V, n) = 1 / px^2 on each point.
+@dataclass(frozen=True)
+class Linearization:
+    """Residuals of all views and their derivatives by the camera's intrinsics and by the target's pose in the camera."""
 
-    With ``jitter_sigma_s`` each view's own time is one more unknown, which is eliminated here: it touches no other view.
-    """
+    residual: FloatArray
+    """(V, n, 2) predicted minus seen px; 0 where not seen, NaN where the model sees no such point."""
+    J: FloatArray
+    """(V, n, 2, P + 6); 0 where not seen or NaN."""
+    lifts: tuple[FloatArray, FloatArray, FloatArray]
+    """(V, 6, 6) from the poses of body, target and mount to that of the target in the camera."""
+    rate: FloatArray
+    """(V, 6) how the target's pose in the camera changes with time: angular velocity on the right (rad/s), velocity (m/s)."""
+    poses: ViewPoses
+
+
+def linearize(state: State, structure: Structure, views: Views, intrinsics: int) -> Linearization:
+    """Return residuals and derivatives, with room for ``intrinsics`` parameters of each camera."""
     poses = view_poses(state, structure, views)
-    turned = np.einsum("vij,vnj->vni", poses.R, views.points)
-    points = turned + poses.t[:, None]
-    count, n = views.point.shape
-    P = where.intrinsics.shape[1]
-    J = np.zeros((count, n, 2, P + 6))
-    residual = np.zeros((count, n, 2))
+    points = np.einsum("vij,vnj->vni", poses.R, views.points) + poses.t[:, None]
+    P = intrinsics
+    J = np.zeros((*views.point.shape, 2, P + 6))
+    residual = np.zeros(views.pixels.shape)
     by_turn = -poses.R[:, None] @ rotation.hat(views.points)
     for c, model in enumerate(state.models):
         rows = views.camera == c
@@ -111,49 +115,40 @@ def linearize(
         J[rows, :, :, P : P + 3] = J_point @ by_turn[rows]
         J[rows, :, :, P + 3 :] = J_point
     used = views.seen & np.isfinite(residual).all(axis=-1)
-    root = np.sqrt(np.where(used, weights, 0.0))[..., None]
-    A = np.where(used[..., None, None], J, 0.0) * root[..., None]
-    r = np.where(used[..., None], residual, 0.0) * root
-    A, r = A.reshape(count, 2 * n, P + 6), r.reshape(count, 2 * n)
     lifts = _pose_lifts(state, views, poses)
     rate = np.einsum("vij,vj->vi", lifts[0], poses.body.rate) + np.einsum("vij,vj->vi", lifts[1], poses.target.rate)
+    return Linearization(
+        np.where(views.seen[..., None], residual, 0.0), np.where(used[..., None, None], J, 0.0), lifts, rate, poses
+    )  # fmt: skip
+
+
+def normal_equations(
+    linear: Linearization, structure: Structure, views: Views, where: Layout, weights: FloatArray, slack: FloatArray | None = None
+) -> Normal:
+    """Return the normal equations with ``weights`` (V, n) = 1 / px^2 on each point.
+
+    ``slack`` (V, 6, 6) is the covariance by which each view's pose may differ from what the unknowns say; it is integrated out.
+    """
+    count, n = views.point.shape
+    root = np.sqrt(weights)[..., None]
+    A = (linear.J * root[..., None]).reshape(count, 2 * n, -1)
+    r = (np.nan_to_num(linear.residual) * root).reshape(count, 2 * n)
     own = np.swapaxes(A, 1, 2) @ A
     gradient = np.einsum("vik,vi->vk", A, r)
-    if jitter_sigma_s > 0:
-        by_time = np.einsum("vkj,vj->vk", own[:, :, P:], rate)
-        information = 1 / jitter_sigma_s**2
-        total = np.einsum("vj,vj->v", by_time[:, P:], rate) + information
-        slope = np.einsum("vj,vj->v", gradient[:, P:], rate) + state.jitter_s * information
-        own = own - by_time[:, :, None] * by_time[:, None, :] / total[:, None, None]
-        gradient = gradient - by_time * (slope / total)[:, None]
-    return np.where(views.seen[..., None], residual, 0.0), _assemble(structure, views, where, poses, lifts, rate, own, gradient)
+    if slack is not None:
+        P = own.shape[1] - 6
+        gain = slack @ np.linalg.inv(np.eye(6) + own[:, P:, P:] @ slack) @ own[:, P:, :]
+        gradient = gradient - np.einsum("vik,vi->vk", gain, gradient[:, P:])
+        own = own - own[:, :, P:] @ gain
+    return _assemble(linear, structure, views, where, own, gradient)
 
 
-def settle_jitter(
-    state: State, structure: Structure, views: Views, weights: FloatArray, jitter_sigma_s: float, *, steps: int = 2
-) -> tuple[State, FloatArray]:
-    """Return the state with each view at its most likely time, all else held, and the variance (V,) of those times in s^2."""
-    root = np.sqrt(weights)[..., None]
-    total = np.ones(len(views))
-    for _ in range(steps):
-        sides = [replace(state, jitter_s=state.jitter_s + h) for h in (-_DIFFERENCE_S, _DIFFERENCE_S)]
-        before, after = (np.nan_to_num(residuals(side, structure, views) * root) for side in sides)
-        by_time, middle = (after - before) / (2 * _DIFFERENCE_S), (after + before) / 2
-        total = np.square(by_time).sum(axis=(1, 2)) + 1 / jitter_sigma_s**2
-        slope = (by_time * middle).sum(axis=(1, 2)) + state.jitter_s / jitter_sigma_s**2
-        state = replace(state, jitter_s=state.jitter_s - slope / total)
-    return state, 1 / total
-
-
-def _assemble(
-    structure: Structure, views: Views, where: Layout, poses: ViewPoses, lifts: tuple[FloatArray, FloatArray, FloatArray],
-    rate: FloatArray, own: FloatArray, gradient: FloatArray,
-) -> Normal:  # fmt: skip
+def _assemble(linear: Linearization, structure: Structure, views: Views, where: Layout, own: FloatArray, gradient: FloatArray) -> Normal:
     """Lift each view's normal equations (V, P + 6, P + 6) to the unknowns, and add them up."""
     count, P = len(views), where.intrinsics.shape[1]
     terms = 6 * structure.order
     moments, K = len(structure.moment_s), structure.chains * terms
-    by_body, by_target, by_mount = lifts
+    (by_body, by_target, by_mount), rate, poses = linear.lifts, linear.rate, linear.poses
     body_chain, target_chain = structure.camera_chain(views.camera), structure.chain_of_target[views.target]
 
     lift = np.zeros((count, P + 6, P + 13 + terms * 2))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.bundle_linearization import Normal
+from bodydouble.calibration.bundle_slack import Slack
 from bodydouble.calibration.bundle_state import Layout, State, Structure
 from bodydouble.calibration.motion_prior import MotionPrior, link_residuals
 
@@ -25,8 +26,8 @@ class Priors:
     aspect_sigma: float = 2e-3
     """Of fy / fx about 1: pixels are square."""
     offset_sigma_s: float = 0.02
-    jitter_sigma_s: float = 0.0
-    """Of each frame's stamped time; found as well, starting from here. 0 takes the stamps as exact up to the cameras' offsets."""
+    slack: Slack = field(default_factory=Slack)
+    """Where the search for each view's own deviation starts; none by default."""
     motion: MotionPrior = field(default_factory=MotionPrior)
 
 

@@ -95,9 +95,6 @@ class State:
     """(N, M, order - 1, 6) derivatives of the pose at the knot: angular velocity in the moving frame (rad/s) and velocity in the room
     (m/s), then the accelerations."""
 
-    jitter_s: FloatArray
-    """(V,) how much later than its camera's clock says each view was taken."""
-
     @property
     def intrinsics(self) -> int:
         """Most intrinsic parameters of any camera."""
@@ -205,5 +202,4 @@ def stepped(state: State, where: Layout, global_step: FloatArray, knot_step: Flo
         moved(state.T_room_target, padded[where.target]),
         moved(state.T_room_knot, terms[:, :, 0]),
         state.rates + terms[:, :, 1:],
-        state.jitter_s,
     )

@@ -132,7 +132,7 @@ def _fit(model: CameraModel, views: Views) -> tuple[State, Adjustment]:
         views.points, views.pixels, views.point,
     )  # fmt: skip
     structure = Structure(np.array([0]), np.array([-1]), np.array([0]), np.arange(count, dtype=float), 1)
-    state = State((model,), np.eye(4)[None], np.zeros(1), np.eye(4)[None], poses, np.zeros((1, count, 0, 6)), np.zeros(count))
+    state = State((model,), np.eye(4)[None], np.zeros(1), np.eye(4)[None], poses, np.zeros((1, count, 0, 6)))
     expected, sigma = intrinsics_priors(model)
     priors = Priors(expected[None], sigma[None])
     for free in ([0, 1, 4], [0, 1, 2, 3, 4, 5], range(P)):

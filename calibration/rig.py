@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ class Sigma:
     center_px: float | None = None
     rotation_rad: float | None = None
     position_m: float | None = None
+    time_offset_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class MountedCamera:
     T_body_camera: FloatArray
     """(4, 4) pose of the camera (x right, y down, z forward) in the frame of its body; read-only."""
     sigma: Sigma = Sigma()
+    time_offset_s: float = 0.0
+    """True capture time minus stamped time; 0 where the clocks were not calibrated."""
 
     def __post_init__(self) -> None:
         T = np.array(self.T_body_camera, dtype=np.float64)
@@ -62,6 +66,8 @@ class MountedCamera:
             T[:3, :3] = nearest_rotation(T[:3, :3])
         T.flags.writeable = False
         object.__setattr__(self, "T_body_camera", T)
+        if not math.isfinite(self.time_offset_s):
+            raise UsageError(f"camera '{self.name}': time_offset_s is {self.time_offset_s}; expected a finite number of seconds.")
 
     @property
     def T_camera_body(self) -> FloatArray:
@@ -160,6 +166,7 @@ def _mount_settings(camera: MountedCamera) -> MountSettings:
         {
             "model": kind, "body": camera.body, "image_size_px": model.image_size, "focal_px": model.focal, "center_px": model.center,
             "distortion": model.distortion, "T_body_camera": camera.T_body_camera.tolist(), "sigma": sigma,
+            "time_offset_s": camera.time_offset_s or None,
         }
     )  # fmt: skip
 
@@ -170,7 +177,7 @@ def _mounted(name: str, settings: MountSettings) -> MountedCamera:
     except ValueError as error:
         raise UsageError(f"camera '{name}' ({settings.model}): {error}.") from None
     sigma = Sigma(**settings.sigma.model_dump()) if settings.sigma else Sigma()
-    return MountedCamera(name, model, settings.body, np.array(settings.T_body_camera), sigma)
+    return MountedCamera(name, model, settings.body, np.array(settings.T_body_camera), sigma, settings.time_offset_s or 0.0)
 
 
 def _fault_of_pose(T: FloatArray) -> str | None:
@@ -187,4 +194,5 @@ def _fault_of_pose(T: FloatArray) -> str | None:
 _HEADER = """Camera rig. Metres, radians, pixels. T_body_camera is the pose of the camera (x right, y down, z forward) in its body:
 p_body = T_body_camera @ p_camera. Pixel (0, 0) is the centre of the upper left pixel.
 distortion: pinhole k1 k2 p1 p2 k3, or with k4 k5 k6; fisheye k1 k2 k3 k4 (OpenCV's models and order); omni xi k1 k2 p1 p2;
-double_sphere xi alpha; fisheye624 k0 k1 k2 k3 k4 k5 p0 p1 s0 s1 s2 s3."""
+double_sphere xi alpha; fisheye624 k0 k1 k2 k3 k4 k5 p0 p1 s0 s1 s2 s3.
+time_offset_s: true capture time minus stamped time; left out where it is 0. sigma: one standard deviation of each."""

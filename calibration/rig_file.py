@@ -19,6 +19,7 @@ class SigmaSettings(Settings):
     center_px: Spread | None = None
     rotation_rad: Spread | None = None
     position_m: Spread | None = None
+    time_offset_s: Spread | None = None
 
 
 class MountSettings(Settings):
@@ -31,6 +32,8 @@ class MountSettings(Settings):
     center_px: tuple[float, float]
     distortion: tuple[float, ...]
     T_body_camera: tuple[Row, Row, Row, Row]
+    time_offset_s: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """True capture time minus stamped time; 0 where left out."""
     sigma: SigmaSettings | None = None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tomli_w
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from bodydouble.atomic import write_atomically
 from bodydouble.calibration.fisheye import FisheyeCamera
@@ -41,6 +41,8 @@ class _Camera(BaseModel):
     rotation: Vector
     translation: Vector
     fisheye: bool = False
+    time_offset_s: float = Field(0.0, allow_inf_nan=False)
+    """Ours: aniposelib does not look for it."""
 
 
 class _Metadata(BaseModel):
@@ -87,8 +89,7 @@ def read_aniposelib(path: Path, unit: Unit | None = None) -> Rig:
     cameras = []
     for item, model, T_camera_body in zip(items, models, poses, strict=True):
         T_camera_body[:3, 3] *= scale
-        # The clock: here belongs time_offset_s once a MountedCamera has it; in the file it can stand in the camera's table, where aniposelib does not look.
-        cameras.append(MountedCamera(item.name, model, metadata.body, invert(T_camera_body)))
+        cameras.append(MountedCamera(item.name, model, metadata.body, invert(T_camera_body), time_offset_s=item.time_offset_s))
     return rig_from_file(path, cameras, path.stem)
 
 
@@ -115,5 +116,7 @@ def write_aniposelib(rig: Rig, path: Path, unit: Unit = "m") -> None:
         }
         if isinstance(model, FisheyeCamera):
             table["fisheye"] = True
+        if camera.time_offset_s:
+            table["time_offset_s"] = camera.time_offset_s
         tables[f"cam_{index}"] = table
     write_atomically(Path(path), tomli_w.dumps({**tables, "metadata": {"unit": unit, "body": body}}).encode("utf-8"))

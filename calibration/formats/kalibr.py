@@ -8,7 +8,7 @@
 | ``resolution`` | width, height |
 | ``T_cam_imu`` (or OpenVINS' ``T_imu_cam``) | takes points of the IMU to the camera, in m: the IMU is the body |
 | ``T_cn_cnm1`` | takes points of the camera before to this one, in m: without an IMU the first camera is the body |
-| ``timeshift_cam_imu`` | s, t_imu = t_cam + shift |
+| ``timeshift_cam_imu`` | s, t_imu = t_cam + shift: our ``time_offset_s``, with the IMU's clock for the true time |
 | ``camera_name``, ``body`` | ours, which Kalibr passes over: names that are not camN, cam0 or imu |
 | ``rostopic``, ``cam_overlaps`` | passed over |
 
@@ -66,7 +66,7 @@ class _Camera(BaseModel):
     T_cn_cnm1: Pose | None = None
     T_cam_imu: Pose | None = None
     T_imu_cam: Pose | None = None
-    timeshift_cam_imu: float = 0.0
+    timeshift_cam_imu: float = Field(0.0, allow_inf_nan=False)
     camera_name: str | None = None
     body: str | None = None
 
@@ -91,8 +91,7 @@ def read_kalibr(path: Path) -> Rig:
             model = _model(item)
         except ValueError as error:
             raise UsageError(f"{path}, cam{number}: {error}.") from None
-        # The clock: here belongs time_offset_s=item.timeshift_cam_imu once a MountedCamera has it (true time = the camera's stamp + offset).
-        cameras.append(MountedCamera(name, model, body, invert(T_camera_body)))
+        cameras.append(MountedCamera(name, model, body, invert(T_camera_body), time_offset_s=item.timeshift_cam_imu))
         T_before_body = T_camera_body
     return rig_from_file(path, cameras)
 
@@ -100,21 +99,21 @@ def read_kalibr(path: Path) -> Rig:
 def write_kalibr(rig: Rig, path: Path) -> None:
     """Write the cameras of ``rig`` as a camera chain, cam0, cam1, ... in the rig's order, with the body in the place of the IMU.
 
-    Where the first camera is the body's frame no IMU is written. What the rig says of its sigmas and of assumed values is not, and ``cam_overlaps``
-    neither. Raises: UsageError if cameras are mounted on more than one body, or have a model that Kalibr has not.
+    Where the first camera is the body's frame and no clock is off, no IMU is written. What the rig says of its sigmas and of assumed values is
+    not, and ``cam_overlaps`` neither. Raises: UsageError if cameras are mounted on more than one body, or have a model that Kalibr has not.
     """
     body = only_body(rig, "Kalibr's camera chain")
     chain: dict[str, Any] = {}
     T_before_body: FloatArray | None = None
-    has_imu = not np.array_equal(next(iter(rig.cameras.values())).T_body_camera, np.eye(4))
+    clocks = any(camera.time_offset_s for camera in rig.cameras.values())
+    has_imu = clocks or not np.array_equal(next(iter(rig.cameras.values())).T_body_camera, np.eye(4))
     for index, camera in enumerate(rig.cameras.values()):
         item = _item(camera)
         item |= {"camera_name": camera.name, "body": body, "rostopic": f"/{camera.name}/image_raw"}
         T_camera_body = camera.T_camera_body
         if has_imu:
             item["T_cam_imu"] = T_camera_body.tolist()
-            # The clock: timeshift_cam_imu is the camera's time_offset_s, of the same sign.
-            item["timeshift_cam_imu"] = 0.0
+            item["timeshift_cam_imu"] = float(camera.time_offset_s)
         if T_before_body is not None:
             item["T_cn_cnm1"] = (T_camera_body @ invert(T_before_body)).tolist()
         chain[f"cam{index}"] = item

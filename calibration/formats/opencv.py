@@ -14,6 +14,7 @@ OpenCV prescribes a syntax and no keys. These are read, in capitals or not; the 
 | ``R`` (3x3, or 3 numbers: axis times angle), ``rvec``; ``T``, ``tvec`` | p_camera = R p_body + T, as ``cv2.projectPoints`` takes them; both or neither |
 | ``unit`` | of T: m, cm or mm; where missing it has to be given |
 | ``body`` | what R and T are relative to; "room" where missing |
+| ``time_offset_s`` | ours: true capture time minus stamped time; 0 where missing |
 | ``cameras`` | ours: a sequence with the keys above for each camera of a rig; ``rig`` is its name |
 
 Four coefficients are a fisheye's or a pinhole's without k3, and which is not to be seen from them: the file has to say so, except those of the project
@@ -124,6 +125,7 @@ def _cameras(
     names: list[str] = []
     models: list[ParametricCamera] = []
     poses: list[FloatArray | None] = []
+    offsets: list[float] = []
     for index, table in enumerate(tables):
         named = table.get("camera_name", table.get("name", default_name))
         name = f"cameras[{index}]" if named is None else str(named)
@@ -132,6 +134,7 @@ def _cameras(
                 raise ValueError("it has no camera_name")
             models.append(_model(table))
             poses.append(_T_camera_body(table))
+            offsets.append(number(table.get("time_offset_s", 0.0)))
         except ValueError as error:
             raise UsageError(f"{path}, camera '{name}': {error}.") from None
         names.append(name)
@@ -139,13 +142,12 @@ def _cameras(
     placed = [invert(T)[:3, 3] for T in poses if T is not None]
     scale = metres_per_unit(path, placed, said=said, asked=asked) if placed else 1.0
     cameras = []
-    for name, table, model, T_camera_body in zip(names, tables, models, poses, strict=True):
+    for name, table, model, T_camera_body, offset in zip(names, tables, models, poses, offsets, strict=True):
         if T_camera_body is None:
-            cameras.append(MountedCamera(name, model, str(table.get("body", name)), np.eye(4)))
+            cameras.append(MountedCamera(name, model, str(table.get("body", name)), np.eye(4), time_offset_s=offset))
             continue
         T_camera_body[:3, 3] *= scale
-        # The clock: here belongs time_offset_s once a MountedCamera has it.
-        cameras.append(MountedCamera(name, model, str(table.get("body", "room")), invert(T_camera_body)))
+        cameras.append(MountedCamera(name, model, str(table.get("body", "room")), invert(T_camera_body), time_offset_s=offset))
     return cameras
 
 
@@ -248,6 +250,8 @@ def _item(camera: MountedCamera, metres: float) -> dict[str, Any]:
         case _:
             raise cannot_hold(camera, "OpenCV's YAML", ("pinhole", "fisheye", "omni"))
     item["body"] = camera.body
+    if camera.time_offset_s:
+        item["time_offset_s"] = float(camera.time_offset_s)
     if camera.body != camera.name or not np.array_equal(camera.T_body_camera, np.eye(4)):
         item |= {"R": camera.T_camera_body[:3, :3], "T": camera.T_camera_body[:3, 3:] / metres}
     return item

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from bodydouble.cache import content_key
 from bodydouble.calibration import MODELS, MountedCamera, PinholeCamera, Rig
 from bodydouble.calibration.models import name_of
-from bodydouble.calibration.rig import Assumed
+from bodydouble.calibration.rig import Assumed, Sigma
 from bodydouble.errors import UnknownNameError, UsageError
 
 
@@ -48,6 +49,23 @@ def test_a_saved_rig_loads_to_the_last_bit(rig, tmp_path):
         assert loaded.camera(name).model == rig.camera(name).model
         assert loaded.camera(name).sigma == rig.camera(name).sigma
         assert np.array_equal(loaded.camera(name).T_body_camera, rig.camera(name).T_body_camera)
+
+
+def test_clocks_that_are_off_are_saved_and_those_that_are_not_take_no_line(rig, tmp_path):
+    front = replace(rig.camera("front"), time_offset_s=-0.0031, sigma=Sigma(time_offset_s=2e-4))
+    Rig("clocks", rig.bodies, {"wall": rig.camera("wall"), "front": front}).save(tmp_path / "rig.toml")
+    loaded = Rig.load(tmp_path / "rig.toml")
+    assert loaded.camera("front").time_offset_s == -0.0031
+    assert loaded.camera("front").sigma == Sigma(time_offset_s=2e-4)
+    assert loaded.camera("wall").time_offset_s == 0.0
+    assert "time_offset_s" not in (tmp_path / "rig.toml").read_text().split("[cameras.wall]")[1].split("[cameras.front]")[0]
+
+
+def test_a_clock_offset_that_is_no_number_is_refused(rig, tmp_path):
+    with pytest.raises(UsageError, match=r"camera 'wall': time_offset_s is nan; expected a finite number of seconds"):
+        replace(rig.camera("wall"), time_offset_s=float("nan"))
+    with pytest.raises(UsageError, match=r"cameras\.wall\.time_offset_s"):
+        Rig.load(edited(rig, tmp_path, 'body = "room"\n', 'body = "room"\ntime_offset_s = inf\n'))
 
 
 def test_what_is_assumed_survives_saving(rig, tmp_path):

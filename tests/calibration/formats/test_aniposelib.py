@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,25 @@ def helmet_rig(rig):
     eight = PinholeCamera((640, 480), (500.0, 501.0), (320.0, 240.0), (-0.1, 0.02, 1e-3, 2e-3, 0.01, 0.02, 0.003, 1e-4))
     cameras["eight"] = MountedCamera("eight", eight, "helmet", pose_from_rotvec([0.0, 0.1, 3.0], [0.5, 0.0, 0.2]))
     return Rig("r", ("helmet",), cameras)
+
+
+def test_clock_offsets_are_read_back(helmet_rig, tmp_path):
+    cameras = helmet_rig.cameras | {"eight": replace(helmet_rig.camera("eight"), time_offset_s=0.004)}
+    write_aniposelib(Rig("r", ("helmet",), cameras), tmp_path / "out.toml", "mm")
+    assert {n: c.time_offset_s for n, c in read_aniposelib(tmp_path / "out.toml").cameras.items()} == {
+        "wall": 0,
+        "front": 0,
+        "eight": 0.004,
+    }
+    text = (tmp_path / "out.toml").read_text().replace("time_offset_s = 0.004", "time_offset_s = nan")
+    with pytest.raises(UsageError, match="time_offset_s"):
+        read_aniposelib(write(tmp_path, text))
+
+
+def test_a_rational_pinhole_whose_last_terms_are_0_reads_back_as_the_same_lens(tmp_path):
+    eight = PinholeCamera((640, 480), (500.0, 501.0), (320.0, 240.0), (-0.1, 0.02, 1e-3, 2e-3, 0.01, 0.0, 0.0, 0.0))
+    write_aniposelib(Rig("r", ("room",), {"a": MountedCamera("a", eight, "room", np.eye(4))}), tmp_path / "out.toml")
+    assert read_aniposelib(tmp_path / "out.toml").camera("a").model.distortion == eight.distortion[:5]
 
 
 @pytest.mark.parametrize("unit", ["m", "cm", "mm"])

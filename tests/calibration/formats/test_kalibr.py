@@ -99,6 +99,22 @@ def test_the_documented_example_reads_with_the_imu_as_its_body(tmp_path):
     )
 
 
+def test_the_time_shift_is_the_clock_offset_of_the_camera(tmp_path):
+    rig = read_kalibr(write(tmp_path, DOCUMENTED))
+    assert [camera.time_offset_s for camera in rig.cameras.values()] == [-8.121e-05, -8.681e-05]
+    with pytest.raises(UsageError, match="cam0: 'timeshift_cam_imu'"):
+        read_kalibr(write(tmp_path, DOCUMENTED.replace("-8.121e-05", ".nan")))
+
+
+def test_clock_offsets_are_written_and_read_back_even_where_the_first_camera_is_the_body(tmp_path):
+    model = PinholeCamera((640, 480), (500.0, 501.0), (320.0, 240.0), (0.0, 0.0, 0.0, 0.0, 0.0))
+    cameras = {n: MountedCamera(n, model, "head", np.eye(4), time_offset_s=s) for n, s in {"a": 0.0, "b": 0.004}.items()}
+    write_kalibr(Rig("r", ("head",), cameras), tmp_path / "camchain.yaml")
+    back = read_kalibr(tmp_path / "camchain.yaml")
+    assert back.bodies == ("head",)
+    assert [camera.time_offset_s for camera in back.cameras.values()] == [0.0, 0.004]
+
+
 def test_without_an_imu_the_first_camera_is_the_body_and_the_chain_leads_to_the_others(tmp_path):
     third = STEREO.split("cam1:")[1].replace("-0.2]", "0.5]")
     rig = read_kalibr(write(tmp_path, STEREO + "cam2:" + third))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -173,6 +175,14 @@ def test_a_written_rig_reads_back(full, tmp_path, unit):
         assert back.camera(name).model == camera.model
         assert back.camera(name).body == camera.body
         assert np.allclose(back.camera(name).T_body_camera, camera.T_body_camera, atol=1e-12)
+
+
+def test_clock_offsets_are_read_back(full, tmp_path):
+    cameras = full.cameras | {name: replace(full.camera(name), time_offset_s=0.25) for name in ("front", "lone")}
+    write_opencv(Rig("r", full.bodies, cameras), tmp_path / "rig.yaml")
+    back = read_opencv(tmp_path / "rig.yaml")
+    assert {name for name, camera in back.cameras.items() if camera.time_offset_s == 0.25} == {"front", "lone"}
+    assert sum(camera.time_offset_s for camera in back.cameras.values()) == 0.5
 
 
 def test_one_camera_is_written_where_opencv_programs_look(rig, tmp_path):
