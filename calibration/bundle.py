@@ -28,7 +28,7 @@ _SPREAD = 2.5
 _STEPS = 100
 _FIRM = 1e-9
 """Relative damping that keeps a view that decides nothing from making the equations singular."""
-_ENOUGH = 1e-5
+_ENOUGH = 1e-4
 """Relative gain of a step, and change of a scale, below which the adjustment has settled."""
 _GIVE_UP = 1e9
 

@@ -72,7 +72,9 @@ def absorb(linear: Linearization, weights: FloatArray, slack: Slack, informative
     deviation = -np.einsum("vij,vj->vi", S, y)
     residual = linear.residual + np.einsum("vnik,vk->vni", by_pose, deviation)
     Q = inverse @ D
-    return Absorbed(residual, -np.einsum("vi,vi->v", y, deviation), np.einsum("vij,vji->v", S, Q), _spread(slack, y, Q, linear.rate, informative))
+    return Absorbed(
+        residual, -np.einsum("vi,vi->v", y, deviation), np.einsum("vij,vji->v", S, Q), _spread(slack, y, Q, linear.rate, informative)
+    )
 
 
 def _spread(slack: Slack, y: FloatArray, Q: FloatArray, rate: FloatArray, informative: npt.NDArray[np.bool_]) -> Slack:

@@ -44,19 +44,22 @@ class PoseGraph:
         return np.isfinite(self.T_room_target[:, 0, 0])
 
 
-def connect(models: Sequence[CameraModel], structure: Structure, views: Views) -> tuple[PoseGraph, npt.NDArray[np.bool_]]:
+def connect(
+    models: Sequence[CameraModel], structure: Structure, views: Views, mounts: FloatArray | None = None
+) -> tuple[PoseGraph, npt.NDArray[np.bool_]]:
     """Place every camera, target and moment that the views tie together.
 
     Returns the graph and which views (V,) have a pose at all. The frame of the room is that of the best seen static target, or of the best
-    connected room camera where all targets move; the frame of a moving body is that of its best connected camera. What could not be
-    placed is NaN: see ``missing_connections``.
+    connected room camera where all targets move; the frame of a moving body is that of its best connected camera, which stays where
+    ``mounts`` (C, 4, 4) says (identity by default). What could not be placed is NaN.
     """
-    return _Builder(models, structure, views).build()
+    return _Builder(models, structure, views, mounts).build()
 
 
 class _Builder:
-    def __init__(self, models: Sequence[CameraModel], structure: Structure, views: Views) -> None:
+    def __init__(self, models: Sequence[CameraModel], structure: Structure, views: Views, mounts: FloatArray | None) -> None:
         self.models, self.structure, self.views = models, structure, views
+        self.mounts = mounts if mounts is not None else np.tile(np.eye(4), (len(models), 1, 1))
         cameras, targets = len(structure.body_of_camera), len(structure.chain_of_target)
         self.graph = PoseGraph(
             np.full((cameras, 4, 4), np.nan),
@@ -97,7 +100,7 @@ class _Builder:
         self._hold(camera)
 
     def _hold(self, camera: int) -> None:
-        self.graph.T_body_camera[camera] = np.eye(4)
+        self.graph.T_body_camera[camera] = self.mounts[camera]
         self.graph.reference_camera[int(self.structure.body_of_camera[camera])] = camera
 
     def _parts(self, v: int) -> tuple[FloatArray, FloatArray, FloatArray]:

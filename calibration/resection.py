@@ -96,7 +96,9 @@ def check_cameras(rig: Rig, scene: ScenePoints) -> None:
     for row, name in enumerate(scene.cameras):
         camera = rig.camera(name)
         if camera.body != ROOM:
-            raise UsageError(f"camera '{name}' is on body '{camera.body}', which moves; measured points place only cameras on body '{ROOM}'.")
+            raise UsageError(
+                f"camera '{name}' is on body '{camera.body}', which moves; measured points place only cameras on body '{ROOM}'."
+            )
         size, clicked = camera.model.image_size, scene.image_size[row]
         if clicked is not None and clicked != size:
             raise UsageError(
@@ -119,9 +121,13 @@ def _camera_pose(model: CameraModel, scene: ScenePoints, row: int) -> FloatArray
     name, seen = scene.cameras[row], scene.seen[row]
     points, pixels = scene.points[seen], scene.pixels[row, seen]
     if len(points) < FEWEST_POINTS:
-        raise UsageError(f"camera '{name}' shows {len(points)} measured points; expected at least {FEWEST_POINTS}. Click more of them in its image.")
+        raise UsageError(
+            f"camera '{name}' shows {len(points)} measured points; expected at least {FEWEST_POINTS}. Click more of them in its image."
+        )
     if on_one_line(points):
-        raise UsageError(f"the points clicked in camera '{name}' are all on one line, which leaves its pose open; click one beside that line.")
+        raise UsageError(
+            f"the points clicked in camera '{name}' are all on one line, which leaves its pose open; click one beside that line."
+        )
     observed = Observed(pixels[None], points, scene.sigma_px, scene.sigma_m)
     found: list[ScenePlacement] = []
     for T in camera_poses(model, points, pixels, effective_sigma(model, scene))[:_REFINED]:

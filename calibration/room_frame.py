@@ -121,8 +121,12 @@ def align_to_points(rig: Rig, scene: ScenePoints, *, scale: bool = False) -> Roo
     several = bool((scene.seen.sum(axis=0) >= 2).any()) and scene.seen.any(axis=1).sum() >= 2
     scaled = (found if scale else _best(starts, observed, free_scale=True)) if several else None
     if scale and scaled is None:
-        raise UsageError("the scale cannot be found from one camera's image; click the points in a second camera, or leave the scale as it is.")
-    scale_found, scale_sigma = (scaled.placement.scale, scaled.placement.scale * np.sqrt(scaled.covariance[-1, -1])) if scaled else (np.nan,) * 2
+        raise UsageError(
+            "the scale cannot be found from one camera's image; click the points in a second camera, or leave the scale as it is."
+        )
+    scale_found, scale_sigma = (
+        (scaled.placement.scale, scaled.placement.scale * np.sqrt(scaled.covariance[-1, -1])) if scaled else (np.nan,) * 2
+    )
     if not scale and np.isfinite(scale_found) and abs(np.log(scale_found)) > np.log(_OTHER_UNIT):
         raise DataError(
             f"the measured points are {scale_found:.4g} times as far apart as the rig sees them; check the units of both (metres), or ask for the "
@@ -133,7 +137,9 @@ def align_to_points(rig: Rig, scene: ScenePoints, *, scale: bool = False) -> Roo
     sigma = np.sqrt(np.trace(found.covariance[:3, :3]) / 3)
     position = _position_sigma(found, scene)
     if position > _LOOSEST_M:
-        raise DataError(f"the clicked points leave the room frame open to {position:.1f} m; click points that are farther apart from each other.")
+        raise DataError(
+            f"the clicked points leave the room frame open to {position:.1f} m; click points that are farther apart from each other."
+        )
     warnings = list(warning_of_up(placed, scene))
     if not scale and scale_found and abs(scale_found - 1) > max(_SIGNIFICANT * scale_sigma, _SMALLEST_PERCENT / 100):
         warnings.append(_scale_warning(scale_found, scale_sigma))

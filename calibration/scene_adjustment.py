@@ -194,7 +194,9 @@ class _Problem:
         points = placement.points.copy()
         points[self.free] += step[self.first_point(placement) :].reshape(-1, 3)
         scale = placement.scale * float(np.exp(np.clip(step[6 * groups], -3, 3))) if self.free_scale else placement.scale
-        return replace(placement, T_room_group=pose_from(T[:, :3, :3] @ rotation.exp(turn), T[:, :3, 3] + shift), points=points, scale=scale)
+        return replace(
+            placement, T_room_group=pose_from(T[:, :3, :3] @ rotation.exp(turn), T[:, :3, 3] + shift), points=points, scale=scale
+        )
 
 
 def _reconsidered(start: Placement, problem: _Problem, observed: Observed) -> Placement:

@@ -1,0 +1,78 @@
+"""Find boards and tags in every frame of a recording, one process a camera, each result kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.calibration import board_consistency, board_detection, board_refinement, board_tags
+from bodydouble.calibration.board import Board, join_targets
+from bodydouble.calibration.observations import NO_FRAME, Observations
+from bodydouble.capture.frame_results import FrameFunction, frame_results
+from bodydouble.capture.recording import Recording
+from bodydouble.errors import DataError
+from bodydouble.progress import Progress, silent
+
+_CODE = tuple(Path(module.__file__) for module in (board_detection, board_refinement, board_consistency, board_tags) if module.__file__)
+
+
+@dataclass(frozen=True)
+class _MakeDetector:
+    """Makes a board's detector where the frames are: detectors cannot be sent to other processes."""
+
+    board: Board
+
+    def __call__(self) -> FrameFunction:
+        import cv2
+
+        detector = board_detection.BoardDetector(self.board)
+
+        def find(rgb: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+            return {"pixels": detector.detect(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), dtype=np.uint8))}
+
+        return find
+
+
+def observe(recording: Recording, boards: Sequence[Board], *, workers: int | None = None, progress: Progress = silent) -> Observations:
+    """Return what every camera of ``recording`` saw of ``boards``; frames that were searched before come from the cache.
+
+    Frames are put in step by their times; in a recording of stills the k-th image of every camera is one moment. Raises: UsageError, DataError
+    as ``frame_results``; DataError if no camera saw any board, with what was looked for.
+    """
+    sets = recording.frame_sets()
+    indices = {camera: sets.frame_index[row][sets.present[row]] for row, camera in enumerate(sets.cameras)}
+    targets = join_targets([board.targets for board in boards])
+    pixels = np.full((len(sets.cameras), len(sets), len(targets.points), 2), np.nan)
+    first = 0
+    for number, board in enumerate(boards):
+        count = len(board.targets.points)
+
+        def tell(done: float, total: float, number: int = number) -> None:
+            progress(number * total + done, len(boards) * total)
+
+        found = frame_results(
+            recording, indices, stage="boards", key=(board.settings, *_CODE), shapes={"pixels": (count, 2)}, make=_MakeDetector(board),
+            noun="board detector", workers=workers, progress=tell,
+        )  # fmt: skip
+        for row, camera in enumerate(sets.cameras):
+            pixels[row, sets.present[row], first : first + count] = found[camera]["pixels"]
+        first += count
+    if not np.isfinite(pixels).any():
+        sought = "; ".join(f"'{board.name}' ({board.settings.type})" for board in boards)
+        raise DataError(
+            f"No board was found in any of the {int(sets.present.sum())} frames of {', '.join(sets.cameras)}; looked for {sought}. "
+            "`bodydouble board find IMAGE` tells which board an image shows: its type, size, dictionary, and whether it is inverted or mirrored."
+        )
+    return Observations(
+        sets.cameras,
+        tuple(recording.image_size(camera) for camera in sets.cameras),
+        targets,
+        np.where(sets.present, sets.frame_index, NO_FRAME),
+        sets.camera_times_s,
+        pixels,
+    )

@@ -1,0 +1,195 @@
+"""The checks of a calibration: each PASS, WARN or FAIL for a purpose, with a remedy that names the camera and says what to film next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bodydouble.calibration.intrinsics import IntrinsicsCalibration
+from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, median, p95, rms, summarize
+from bodydouble.calibration.report_text import quantity
+from bodydouble.calibration.rig_calibration import RigCalibration
+from bodydouble.calibration.thresholds import Threshold, thresholds
+from bodydouble.check import Check, Verdict
+
+_RANK: dict[Verdict, int] = {"PASS": 0, "WARN": 1, "FAIL": 2}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A value that a threshold judges, of one camera, pair or target (``subject``), with the words that its remedy needs."""
+
+    check: str
+    value: float
+    subject: str = ""
+    found: str = ""
+    """In place of value and unit."""
+    words: dict[str, str] = field(default_factory=dict)
+
+
+def calibration_checks(calibration: RigCalibration | IntrinsicsCalibration, purpose: str = "hands") -> list[Check]:
+    """Hold a calibration against the thresholds of a purpose, "hands" or "body".
+
+    What does not pass has a check of its own for each camera, pair or target; all others share one. Raises: UnknownNameError for a purpose
+    that ``thresholds.toml`` does not have.
+    """
+    thresholds(purpose)
+    return checks_of(summarize(calibration), purpose)
+
+
+def checks_of(summary: ReportSummary, purpose: str) -> list[Check]:
+    """Return the checks of what was computed for a report. Raises: UnknownNameError."""
+    found: dict[str, list[Finding]] = {}
+    for finding in findings(summary):
+        found.setdefault(finding.check, []).append(finding)
+    return [check for name, threshold in thresholds(purpose).items() for check in _judged(name, threshold, found.get(name, []), purpose)]
+
+
+def worst(checks: Iterable[Check]) -> Verdict:
+    """Return the worst verdict of the checks."""
+    return max((check.verdict for check in checks), key=_RANK.__getitem__, default="PASS")
+
+
+def _judged(name: str, threshold: Threshold, found: list[Finding], purpose: str) -> Iterator[Check]:
+    passed = []
+    for finding in found:
+        verdict = threshold.verdict(finding.value, purpose)
+        if verdict == "PASS":
+            passed.append(finding)
+            continue
+        remedy = threshold.remedy.format_map(finding.words)
+        if not math.isfinite(finding.value):
+            remedy = f"It was not measured, so it is not known to be good. {remedy}"
+        of = f" of {finding.subject}" if finding.subject else ""
+        yield Check(f"{_title(name)}{of}", verdict, _found(finding, threshold, purpose), remedy)
+    if passed:
+        low = threshold.better == "lower"
+        last = (max if low else min)(passed, key=lambda finding: finding.value)
+        text = _found(last, threshold, purpose)
+        if last.subject:
+            others = "all " if len(passed) == len(found) else "the other "
+            text = f"{text}; the worst of {others}{len(passed)} is {last.subject}" if len(found) > 1 else f"{text} ({last.subject})"
+        yield Check(_title(name), "PASS", text)
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").replace("held out", "held-out")
+
+
+def _found(finding: Finding, threshold: Threshold, purpose: str) -> str:
+    if finding.found:
+        return finding.found
+    bound = "at most" if threshold.better == "lower" else "at least"
+    limit = f"{threshold.limits[purpose].pass_limit:g} {threshold.unit}"
+    return f"{quantity(finding.value, threshold.unit)} ({bound} {limit} passes)"
+
+
+def findings(summary: ReportSummary) -> Iterator[Finding]:
+    """Yield every value that there is something to say about; what does not apply is left out (links of one camera)."""
+    if summary.converged is not None:
+        yield Finding(
+            "converged", float(summary.converged), found="the adjustment settled" if summary.converged else "stopped before it settled"
+        )
+    yield from _held_out(summary)
+    yield from _links(summary)
+    for camera in summary.cameras:
+        yield from _camera(camera, summary)
+    for target, size in summary.target_sizes.items():
+        text = f"'{target}' measures {100 * (size - 1):+.2f} % against the other targets"
+        yield Finding("target_scale", abs(size - 1) * 100, f"'{target}'", text, {"target": target})
+    if summary.clocks_were_solved or summary.jitter_s > 0:
+        yield Finding("clock_jitter", summary.jitter_s * 1000)
+    total = len(summary.rejected) + summary.views
+    if total:
+        count = len(summary.rejected)
+        yield Finding("rejected_views", 100 * count / total, found=f"{count} of {total} views ({100 * count / total:.1f} %)")
+
+
+def _held_out(summary: ReportSummary) -> Iterator[Finding]:
+    if summary.held_out is None:
+        return
+    errors = 1000 * summary.distance_error_m
+    frames = summary.held_out.frames if len(errors) else 0
+    text = f"{frames} moments" if frames else "nothing was measured on moments that the solver did not see"
+    if not frames and len(summary.cameras) == 1:
+        text += " (distances need two cameras)"
+    yield Finding("held_out_frames", float(frames), found=text)
+    if frames:
+        for name, value in (("median", median(np.abs(errors))), ("rmse", rms(errors)), ("p95", p95(np.abs(errors)))):
+            yield Finding(f"held_out_{name}", value)
+
+
+def _links(summary: ReportSummary) -> Iterator[Finding]:
+    names = [camera.name for camera in summary.cameras]
+    for name in summary.not_in_rig:
+        other = names[0]
+        text = f"'{name}' was filmed but could not be placed in the rig"
+        yield Finding("separate_groups", math.inf if not names else 1.0, f"'{name}'", text, {"camera": name, "other": other})
+    first: dict[str, tuple[int, ...]] = {}
+    for group in summary.groups:
+        body = summary.cameras[group[0]].body
+        if body not in first:
+            first[body] = group
+            continue
+        one, other = _nearest(summary, first[body], group)
+        listed = " and ".join(f"'{names[c]}'" for c in group)
+        text = f"nothing ties {listed} to '{names[one]}' and what hangs on it"
+        yield Finding("separate_groups", 1.0, listed, text, {"camera": names[one], "other": names[other]})
+    if len(summary.cameras) > 1 and len(first) == len(summary.groups) and not summary.not_in_rig:
+        yield Finding("separate_groups", 0.0, found="all cameras of a body hang together")
+    for link in summary.links:
+        one, other = names[link.one], names[link.other]
+        yield Finding("shared_moments", float(link.moments), f"'{one}' and '{other}'", words={"camera": one, "other": other})
+
+
+def _nearest(summary: ReportSummary, group: tuple[int, ...], others: tuple[int, ...]) -> tuple[int, int]:
+    """Return the two cameras of two groups that stand nearest to each other: most likely they can see the same."""
+
+    def distance(pair: tuple[int, int]) -> float:
+        one, other = (summary.cameras[c].T_body_camera for c in pair)
+        return 0.0 if one is None or other is None else float(np.linalg.norm(one[:3, 3] - other[:3, 3]))
+
+    return min(((a, b) for a in group for b in others), key=distance)
+
+
+def _camera(camera: CameraSummary, summary: ReportSummary) -> Iterator[Finding]:
+    subject = f"'{camera.name}'"
+    words = {"camera": camera.name, "other": _best_partner(camera, summary)}
+    yield Finding("views", float(camera.views), subject, words=words)
+    if camera.views == 0:
+        return
+    yield Finding("reprojection", median(camera.error_px), subject, words=words)
+    if camera.lens_was_solved:
+        thirds = camera.coverage.emptiest_thirds()
+        words |= {"where": " and ".join(thirds) if thirds else "whole image", "lean": _lean(camera)}
+        yield Finding("coverage", 100 * camera.coverage.share, subject, words=words)
+        yield Finding("tilt_spread", math.degrees(math.hypot(*camera.tilt_rad)), subject, words=words)
+        focal = camera.sigma.focal_px
+        yield Finding("focal_sigma", math.nan if focal is None else 100 * focal / min(camera.model.focal), subject, words=words)
+    if not camera.is_reference:
+        position, rotation = camera.sigma.position_m, camera.sigma.rotation_rad
+        yield Finding("position_sigma", math.nan if position is None else 1000 * position, subject, words=words)
+        yield Finding("rotation_sigma", math.nan if rotation is None else math.degrees(rotation), subject, words=words)
+    if summary.clocks_were_solved and (camera.time_offset_s != 0 or camera.sigma.time_offset_s is not None):
+        offset, spread = 1000 * camera.time_offset_s, camera.sigma.time_offset_s
+        yield Finding("clock_offset", abs(offset), subject, f"{offset:+.2f} ms", words)
+        yield Finding("clock_offset_sigma", math.nan if spread is None else 1000 * spread, subject, words=words)
+
+
+def _best_partner(camera: CameraSummary, summary: ReportSummary) -> str:
+    """Return the camera that a camera is or could be tied to best: the one it shares most moments with, else any other."""
+    names = [item.name for item in summary.cameras]
+    row = names.index(camera.name)
+    others = [c for c in range(len(names)) if c != row]
+    return names[max(others, key=lambda c: int(summary.shared[row, c]))] if others else "another camera"
+
+
+def _lean(camera: CameraSummary) -> str:
+    """Return the way in which the board was tilted least."""
+    sideways, upright = camera.tilt_rad
+    if not (math.isfinite(sideways) and math.isfinite(upright)) or max(sideways, upright) < math.radians(5.0):
+        return "turned to the left, to the right, up and down"
+    return "turned to the left and to the right" if sideways < upright else "tilted up and down"

@@ -1,0 +1,194 @@
+"""What a calibration report shows, computed once from the calibration of a rig or of one lens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.calibration.board import Targets
+from bodydouble.calibration.bundle_state import Views
+from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.intrinsics import IntrinsicsCalibration
+from bodydouble.calibration.report_coverage import Coverage, coverage_of
+from bodydouble.calibration.report_links import Link, shared_moments, strongest_links
+from bodydouble.calibration.report_target_scale import relative_target_sizes
+from bodydouble.calibration.report_tilt import board_normals, normals_of, tilt_spread
+from bodydouble.calibration.rig import Sigma
+from bodydouble.calibration.rig_calibration import HeldOutScore, RigCalibration
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CameraSummary:
+    """One camera: what it saw, how well the result explains it, and how sure the result is."""
+
+    name: str
+    body: str
+    model: CameraModel
+    sigma: Sigma
+    T_body_camera: FloatArray | None
+    """(4, 4); None where only the lens was calibrated."""
+    is_reference: bool
+    """Its mount was held, and the others are relative to it."""
+    time_offset_s: float
+    views: int
+    """Views that the solver used."""
+    pixels: FloatArray
+    """(N, 2) corners seen in those views."""
+    residual: FloatArray
+    """(N, 2) predicted minus seen px."""
+    normals: FloatArray
+    """(W, 3) normals of boards in the camera frame."""
+    coverage: Coverage
+    noise_px: float
+    held_out_px: FloatArray
+    """(K,) distances between each seen point and the triangulated one, on moments that the solver did not see."""
+    parameter_sigma: FloatArray | None = None
+    """(P,) of all ``model.parameters``, where known."""
+
+    @property
+    def error_px(self) -> FloatArray:
+        """(N,) lengths of the finite residuals."""
+        length = np.linalg.norm(self.residual, axis=-1)
+        return np.asarray(length[np.isfinite(length)])
+
+    @property
+    def lens_was_solved(self) -> bool:
+        """Whether the focal length was an unknown; one that was given has no sigma."""
+        return self.sigma.focal_px is not None and self.sigma.focal_px != 0.0
+
+    @property
+    def tilt_rad(self) -> tuple[float, float]:
+        """Spread of the boards' tilt to the left and right, and up and down."""
+        return tilt_spread(self.normals)
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """All that the checks, the JSON and the page take from a calibration. C cameras in the order of the rig."""
+
+    kind: Literal["rig", "lens"]
+    title: str
+    cameras: tuple[CameraSummary, ...]
+    shared: IntArray
+    """(C, C) moments in which two cameras saw the same; on the diagonal those in which one saw anything."""
+    links: tuple[Link, ...]
+    groups: tuple[tuple[int, ...], ...]
+    """Cameras that hang together; one group a body when all is well."""
+    not_in_rig: tuple[str, ...]
+    """Cameras that were filmed but have no place in the rig."""
+    held_out: HeldOutScore | None
+    """None where only the lens was calibrated."""
+    jitter_s: float
+    rejected: dict[str, str]
+    moments: int
+    moments_solved: int
+    targets: Targets | None
+    T_room_target: FloatArray
+    """(G, 4, 4); NaN for targets that moved."""
+    target_sigma: FloatArray
+    """(G, 2) rad, m."""
+    target_sizes: dict[str, float] = field(default_factory=dict)
+    """Measured over declared size of each target, compared with the others; empty where it cannot be known."""
+    detect_seconds: float = float("nan")
+    solve_seconds: float = float("nan")
+    converged: bool | None = None
+    """None where the calibration did not say."""
+
+    @property
+    def views(self) -> int:
+        """Views that the solver used."""
+        return sum(camera.views for camera in self.cameras)
+
+    @property
+    def clocks_were_solved(self) -> bool:
+        """Whether clock offsets were unknowns."""
+        return any(camera.sigma.time_offset_s is not None or camera.time_offset_s != 0.0 for camera in self.cameras)
+
+    @property
+    def distance_error_m(self) -> FloatArray:
+        """(D,) signed held-out errors of board distances that are finite."""
+        if self.held_out is None:
+            return np.zeros(0)
+        errors = np.asarray(self.held_out.distance_error_m, dtype=np.float64)
+        return errors[np.isfinite(errors)]
+
+
+def median(values: FloatArray) -> float:
+    """Return the median, NaN of nothing."""
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def rms(values: FloatArray) -> float:
+    """Return the root mean square, NaN of nothing."""
+    return float(np.sqrt(np.mean(np.square(values)))) if len(values) else float("nan")
+
+
+def p95(values: FloatArray) -> float:
+    """Return what one value in twenty exceeds, NaN of nothing."""
+    return float(np.percentile(values, 95)) if len(values) else float("nan")
+
+
+def summarize(calibration: RigCalibration | IntrinsicsCalibration, *, camera: str = "camera") -> ReportSummary:
+    """Compute what the report of a calibration shows. ``camera`` names the one of a lens calibration, which has no name of its own."""
+    return _of_rig(calibration) if isinstance(calibration, RigCalibration) else _of_lens(calibration, camera)
+
+
+def _of_rig(calibration: RigCalibration) -> ReportSummary:
+    rig, observations, all_views = calibration.rig, calibration.observations, calibration.views
+    row_of = {name: row for row, name in enumerate(observations.cameras)}
+    cameras = []
+    for name, mounted in rig.cameras.items():
+        row = row_of.get(name)
+        mine = np.flatnonzero(all_views.camera == (-1 if row is None else row))
+        views, residual = all_views.select(mine), calibration.residual[mine]
+        pixels = views.pixels[views.seen]
+        held_out = np.asarray(calibration.held_out.reprojection_px.get(name, ()), dtype=np.float64)
+        noise = float("nan") if row is None or len(mine) == 0 else float(calibration.noise_px[row])
+        cameras.append(
+            CameraSummary(
+                name, mounted.body, mounted.model, mounted.sigma, mounted.T_body_camera, calibration.reference.get(mounted.body) == name,
+                mounted.time_offset_s, len(mine), pixels, residual[views.seen], board_normals(mounted.model, views),
+                coverage_of(mounted.model, pixels), noise, held_out[np.isfinite(held_out)],
+            )
+        )  # fmt: skip
+    bodies = [item.body for item in cameras]
+    standing = np.isfinite(calibration.T_room_target).all(axis=(-2, -1))
+    shared = shared_moments(_numbered_as(rig.names, observations.cameras, all_views), len(cameras), standing, bodies)
+    links, groups = strongest_links(shared, bodies)
+    return ReportSummary(
+        "rig", rig.name, tuple(cameras), shared, tuple(links), tuple(map(tuple, groups)),
+        tuple(name for name in observations.cameras if name not in rig.cameras), calibration.held_out, calibration.jitter_s,
+        dict(calibration.rejected), observations.moments, len(np.unique(all_views.moment)), observations.targets,
+        calibration.T_room_target, calibration.target_sigma, relative_target_sizes(observations, rig), calibration.detect_seconds,
+        calibration.solve_seconds, calibration.converged,
+    )  # fmt: skip
+
+
+def _numbered_as(names: tuple[str, ...], observed: tuple[str, ...], views: Views) -> Views:
+    """Return the views of cameras of the rig, numbered in its order."""
+    number = np.array([names.index(name) if name in names else -1 for name in observed], dtype=np.int64)
+    camera = number[views.camera] if len(views) else views.camera
+    kept = views.select(camera >= 0)
+    return Views(camera[camera >= 0], kept.moment, kept.target, kept.time_s, kept.points, kept.pixels, kept.point)
+
+
+def _of_lens(calibration: IntrinsicsCalibration, name: str) -> ReportSummary:
+    views, model = calibration.views, calibration.model
+    pixels, count = views.pixels[views.seen], len(views)
+    sigma = np.asarray(calibration.sigma, dtype=np.float64)
+    camera = CameraSummary(
+        name, "", model, Sigma(focal_px=float(sigma[:2].max()), center_px=float(sigma[2:4].max())), None, True, 0.0, count, pixels,
+        calibration.residual[views.seen], normals_of(calibration.T_camera_target), coverage_of(model, pixels), calibration.sigma_px,
+        np.zeros(0), sigma,
+    )  # fmt: skip
+    return ReportSummary(
+        "lens", name, (camera,), np.array([[count]]), (), ((0,),), (), None, 0.0,
+        {f"view {view}": reason for view, reason in calibration.rejected.items()}, count + len(calibration.rejected), count, None,
+        np.zeros((0, 4, 4)), np.zeros((0, 2)),
+    )  # fmt: skip

@@ -1,0 +1,37 @@
+"""Numbers and names as the report writes them: with units, and "not measured" for what was not."""
+
+from __future__ import annotations
+
+import html
+import math
+
+NOT_MEASURED = "not measured"
+
+
+def escaped(text: str) -> str:
+    """Return text that means the same inside HTML, in elements and attributes."""
+    return html.escape(text, quote=True)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a value with so many significant digits, "not measured" for NaN, infinity and None."""
+    if value is None or not math.isfinite(value):
+        return NOT_MEASURED
+    if value == 0 or float(value).is_integer() and abs(value) < 1e9:
+        return f"{value:.0f}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(places, 8)}f}" if abs(value) < 1e9 else f"{value:.{digits}g}"
+
+
+def quantity(value: float | None, unit: str, digits: int = 3) -> str:
+    """Return a value with its unit."""
+    text = number(value, digits)
+    return text if not unit or text == NOT_MEASURED else f"{text} {unit}"
+
+
+def with_sigma(value: float, sigma: float | None, places: int) -> str:
+    """Return "value ± sigma" with so many decimal places; sigma is left out where there is none."""
+    if not math.isfinite(value):
+        return NOT_MEASURED
+    text = f"{value:.{places}f}"
+    return f"{text} ± {sigma:.{places}f}" if sigma is not None and math.isfinite(sigma) else text

@@ -1,0 +1,64 @@
+"""Which of many views to calibrate from: those that differ from each other, not every frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.calibration.bundle_state import Views
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_NEAR = 0.03
+"""In image widths: views of a board that lies nearly as in one already chosen bring the same error again, not another one."""
+
+
+def spread_views(views: Views, image_size: tuple[int, int], count: int) -> IntArray:
+    """Return the indices of at most ``count`` views of one camera that are spread over the image and over tilts, most points first.
+
+    Farthest-point sampling on where the corners of the target's bounding square would be in the image (an affine map from the target to the
+    image, plus how much the map changes across it), in image widths (Gonzalez, "Clustering to minimize the maximum intercluster distance",
+    1985). A view nearer than 3 % of the image to one already chosen is left out.
+    """
+    if len(views) == 0:
+        return np.zeros(0, dtype=np.int64)
+    features = np.stack([_placement(views, v, max(image_size)) for v in range(len(views))])
+    points = views.seen.sum(axis=1)
+    chosen = [int(np.argmax(points))]
+    distance = np.linalg.norm(features - features[chosen[0]], axis=1)
+    share = 0.5 + 0.5 * points / max(points.max(), 1)
+    while len(chosen) < min(count, len(views)):
+        best = int(np.argmax(distance * share))
+        if distance[best] < _NEAR:
+            break
+        chosen.append(best)
+        distance = np.minimum(distance, np.linalg.norm(features - features[best], axis=1))
+    return np.sort(np.array(chosen, dtype=np.int64))
+
+
+def _placement(views: Views, v: int, width: float) -> FloatArray:
+    seen = views.seen[v]
+    X, uv = views.points[v][seen][:, :2], views.pixels[v][seen] / width
+    scale = max(float(np.abs(views.points[v][seen]).max()), 1e-9)
+    A = np.concatenate([X / scale, np.ones((len(X), 1))], axis=1)
+    affine = np.linalg.lstsq(A, uv, rcond=None)[0]
+    if len(X) >= 6:  # the quadratic part tells the tilt's sign, which the affine map does not
+        quadratic = np.concatenate([A, (X / scale) ** 2, (X[:, :1] * X[:, 1:]) / scale**2], axis=1)
+        bent = np.linalg.lstsq(quadratic, uv, rcond=None)[0][3:]
+        return np.concatenate([affine.ravel(), np.clip(bent.ravel(), -0.2, 0.2)])
+    return np.concatenate([affine.ravel(), np.zeros(6)])
+
+
+def spread_moments(views: Views, count: int, *, burst: int = 4) -> IntArray:
+    """Return at most ``count`` moments, in order, in runs of ``burst`` neighbours, so that speeds can be told: the richest of each stretch."""
+    moments, which = np.unique(views.moment, return_inverse=True)
+    if len(moments) <= count:
+        return np.asarray(moments, dtype=np.int64)
+    points = np.bincount(which, views.seen.sum(axis=1))
+    chosen: list[int] = []
+    for stretch in np.array_split(np.arange(len(moments)), max(1, count // burst)):
+        richness = np.convolve(points[stretch], np.ones(burst), mode="valid") if len(stretch) >= burst else points[stretch][:1]
+        first = int(stretch[0]) + int(np.argmax(richness))
+        chosen += range(first, min(first + burst, int(stretch[-1]) + 1))
+    return np.asarray(moments[np.array(chosen)], dtype=np.int64)
