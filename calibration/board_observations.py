@@ -73,6 +73,6 @@ def observe(recording: Recording, boards: Sequence[Board], *, workers: int | Non
         tuple(recording.image_size(camera) for camera in sets.cameras),
         targets,
         np.where(sets.present, sets.frame_index, NO_FRAME),
-        sets.camera_times_s,
+        np.full(sets.camera_times_s.shape, np.nan) if recording.is_stills else sets.camera_times_s,
         pixels,
     )

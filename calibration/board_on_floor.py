@@ -51,7 +51,7 @@ def align_to_board(
     which = observations.targets.points_of(observations.targets.names.index(wanted))
     pixels = _still_pixels(observations, static, which, wanted)
     x, y = FORWARD[forward]
-    T_board_new = pose_from([[x, -y, 0], [y, x, 0], [0, 0, 1]], origin)
+    T_board_new = pose_from(np.array([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]]), origin)
     scene = ScenePoints(
         tuple(f"{wanted} {k}" for k in range(len(which))), apply(invert(T_board_new), observations.targets.points[which]),
         tuple(observations.cameras[c] for c in static), pixels, 0.0, CORNER_SIGMA_PX, tuple(observations.image_size[c] for c in static),
@@ -88,7 +88,7 @@ def _most_seen(observations: Observations, static: list[int], name: str) -> int:
 def _still_pixels(observations: Observations, static: list[int], which: npt.NDArray[np.int64], name: str) -> FloatArray:
     """Return the pixels (C, P, 2) of a board that lies still, by the median over the moments."""
     pixels = observations.pixels[static][:, :, which]
-    seen = np.isfinite(pixels).all(axis=-1)
+    seen: npt.NDArray[np.bool_] = np.asarray(np.isfinite(pixels).all(axis=-1))
     middle = np.full((len(static), len(which), 2), np.nan)
     for c, p in np.argwhere(seen.any(axis=1)):
         middle[c, p] = np.median(pixels[c, seen[c, :, p], p], axis=0)

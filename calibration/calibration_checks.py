@@ -10,7 +10,7 @@ import numpy as np
 
 from bodydouble.calibration.intrinsics import IntrinsicsCalibration
 from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, median, p95, rms, summarize
-from bodydouble.calibration.report_text import quantity
+from bodydouble.calibration.report_text import listed, quantity
 from bodydouble.calibration.rig_calibration import RigCalibration
 from bodydouble.calibration.thresholds import Threshold, thresholds
 from bodydouble.check import Check, Verdict
@@ -45,7 +45,7 @@ def checks_of(summary: ReportSummary, purpose: str) -> list[Check]:
     found: dict[str, list[Finding]] = {}
     for finding in findings(summary):
         found.setdefault(finding.check, []).append(finding)
-    return [check for name, threshold in thresholds(purpose).items() for check in _judged(name, threshold, found.get(name, []), purpose)]
+    return [check for name, threshold in thresholds(purpose).items() for check in _judged(threshold, found.get(name, []), purpose)]
 
 
 def worst(checks: Iterable[Check]) -> Verdict:
@@ -53,7 +53,7 @@ def worst(checks: Iterable[Check]) -> Verdict:
     return max((check.verdict for check in checks), key=_RANK.__getitem__, default="PASS")
 
 
-def _judged(name: str, threshold: Threshold, found: list[Finding], purpose: str) -> Iterator[Check]:
+def _judged(threshold: Threshold, found: list[Finding], purpose: str) -> Iterator[Check]:
     passed = []
     for finding in found:
         verdict = threshold.verdict(finding.value, purpose)
@@ -64,27 +64,22 @@ def _judged(name: str, threshold: Threshold, found: list[Finding], purpose: str)
         if not math.isfinite(finding.value):
             remedy = f"It was not measured, so it is not known to be good. {remedy}"
         of = f" of {finding.subject}" if finding.subject else ""
-        yield Check(f"{_title(name)}{of}", verdict, _found(finding, threshold, purpose), remedy)
+        yield Check(f"{threshold.title}{of}", verdict, _found(finding, threshold, purpose, ""), remedy)
     if passed:
         low = threshold.better == "lower"
         last = (max if low else min)(passed, key=lambda finding: finding.value)
-        text = _found(last, threshold, purpose)
-        if last.subject:
-            others = "all " if len(passed) == len(found) else "the other "
-            text = f"{text}; the worst of {others}{len(passed)} is {last.subject}" if len(found) > 1 else f"{text} ({last.subject})"
-        yield Check(_title(name), "PASS", text)
+        others = "" if len(passed) == len(found) else "other "
+        of = f" of {last.subject}" if last.subject else ""
+        worst_of = f", the worst of the {others}{len(passed)}" if len(passed) > 1 else ""
+        yield Check(threshold.title, "PASS", _found(last, threshold, purpose, of + worst_of))
 
 
-def _title(name: str) -> str:
-    return name.replace("_", " ").replace("held out", "held-out")
-
-
-def _found(finding: Finding, threshold: Threshold, purpose: str) -> str:
+def _found(finding: Finding, threshold: Threshold, purpose: str, where: str) -> str:
     if finding.found:
-        return finding.found
+        return finding.found + where
     bound = "at most" if threshold.better == "lower" else "at least"
     limit = f"{threshold.limits[purpose].pass_limit:g} {threshold.unit}"
-    return f"{quantity(finding.value, threshold.unit)} ({bound} {limit} passes)"
+    return f"{quantity(finding.value, threshold.unit)}{where} ({bound} {limit} passes)"
 
 
 def findings(summary: ReportSummary) -> Iterator[Finding]:
@@ -114,32 +109,33 @@ def _held_out(summary: ReportSummary) -> Iterator[Finding]:
     errors = 1000 * summary.distance_error_m
     frames = summary.held_out.frames if len(errors) else 0
     text = f"{frames} moments" if frames else "nothing was measured on moments that the solver did not see"
-    if not frames and len(summary.cameras) == 1:
-        text += " (distances need two cameras)"
-    yield Finding("held_out_frames", float(frames), found=text)
+    how = "where two cameras see it at the same moment"
+    if len(summary.cameras) == 1:
+        how = "with a second camera as well (distances are measured by two)"
+    yield Finding("held_out_frames", float(frames), "", text if not frames else "", {"how": how})
     if frames:
+        off = {camera.name: median(camera.held_out_px) for camera in summary.cameras if len(camera.held_out_px)}
+        words = {"camera": max(off, key=off.__getitem__) if off else summary.cameras[0].name}
         for name, value in (("median", median(np.abs(errors))), ("rmse", rms(errors)), ("p95", p95(np.abs(errors)))):
-            yield Finding(f"held_out_{name}", value)
+            yield Finding(f"held_out_{name}", value, words=words)
 
 
 def _links(summary: ReportSummary) -> Iterator[Finding]:
     names = [camera.name for camera in summary.cameras]
     for name in summary.not_in_rig:
-        other = names[0]
         text = f"'{name}' was filmed but could not be placed in the rig"
-        yield Finding("separate_groups", math.inf if not names else 1.0, f"'{name}'", text, {"camera": name, "other": other})
-    first: dict[str, tuple[int, ...]] = {}
-    for group in summary.groups:
+        yield Finding("separate_groups", 1.0, found=text, words={"camera": name, "other": names[0]})
+    main: dict[str, tuple[int, ...]] = {}
+    for group in sorted(summary.groups, key=len, reverse=True):
         body = summary.cameras[group[0]].body
-        if body not in first:
-            first[body] = group
+        if body not in main:
+            main[body] = group
             continue
-        one, other = _nearest(summary, first[body], group)
-        listed = " and ".join(f"'{names[c]}'" for c in group)
-        text = f"nothing ties {listed} to '{names[one]}' and what hangs on it"
-        yield Finding("separate_groups", 1.0, listed, text, {"camera": names[one], "other": names[other]})
-    if len(summary.cameras) > 1 and len(first) == len(summary.groups) and not summary.not_in_rig:
-        yield Finding("separate_groups", 0.0, found="all cameras of a body hang together")
+        one, other = _nearest(summary, group, main[body])
+        text = f"no chain of common views ties {listed(names[c] for c in group)} to {listed(names[c] for c in main[body])}"
+        yield Finding("separate_groups", 1.0, found=text, words={"camera": names[one], "other": names[other]})
+    if len(summary.cameras) > 1 and len(main) == len(summary.groups) and not summary.not_in_rig:
+        yield Finding("separate_groups", 0.0, found="a chain of common views ties all cameras of each body")
     for link in summary.links:
         one, other = names[link.one], names[link.other]
         yield Finding("shared_moments", float(link.moments), f"'{one}' and '{other}'", words={"camera": one, "other": other})

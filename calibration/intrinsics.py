@@ -12,7 +12,6 @@ from bodydouble.calibration.bundle_priors import Priors
 from bodydouble.calibration.bundle_state import Layout, State, Structure, Views, layout
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.focal_search import LENSES, first_guess
-from bodydouble.calibration.pinhole import PinholeCamera
 from bodydouble.calibration.pnp import target_poses
 from bodydouble.errors import DataError
 
@@ -26,6 +25,9 @@ _DISTORTION_SIGMA = {
     "fisheye": (0.5, 0.5, 0.3, 0.2),
 }
 FEWEST_VIEWS = 3
+_CLEARLY = 0.8
+_GOOD_PX = 0.15
+"""A lens that leaves no more noise than sharp corners have needs no rival."""
 _FOREIGN = 5.0
 """A view whose error is this many times the median of all views is not a view of this board through this lens: it is named and left out."""
 _FOREIGN_FLOOR_PX = 1.0
@@ -120,6 +122,28 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
     )  # fmt: skip
 
 
+def find_lens(views: Views, image_size: tuple[int, int]) -> IntrinsicsCalibration:
+    """Find a camera's intrinsics with the simplest lens that explains its views: pinhole unless another leaves clearly less noise.
+
+    Raises: DataError as ``calibrate_lens``, if no lens fits.
+    """
+    best: IntrinsicsCalibration | None = None
+    problem: DataError | None = None
+    for lens in ("pinhole", "fisheye", "pinhole8"):
+        try:
+            found = calibrate_lens(views, image_size, lens)
+        except DataError as error:
+            problem = problem or error
+            continue
+        if best is None or found.sigma_px < _CLEARLY * best.sigma_px or len(found.rejected) + 2 < len(best.rejected):
+            best = found
+        if best.sigma_px < _GOOD_PX and not best.rejected:
+            break
+    if best is None:
+        raise problem or DataError("No lens fits the views.")
+    return best
+
+
 def _fit(model: CameraModel, views: Views) -> tuple[State, Adjustment]:
     """Fit lens and poses, focal length and first distortion term before the rest."""
     poses = np.tile(np.eye(4), (1, len(views), 1, 1))
@@ -156,6 +180,3 @@ def _in_front(views: Views, v: int) -> FloatArray:
 
 def _unit(v: FloatArray) -> FloatArray:
     return np.asarray(v / np.linalg.norm(v, axis=-1, keepdims=True))
-
-
-__all__ = ["FEWEST_VIEWS", "IntrinsicsCalibration", "PinholeCamera", "calibrate_lens", "intrinsics_priors", "lens_of"]

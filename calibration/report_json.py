@@ -27,8 +27,8 @@ def report_json(
 
     ``held_out`` holds what was measured on moments that the solver did not see: ``board_distance_mm`` (median, rmse and p95 of the absolute
     errors of board distances, and their signed mean), ``reprojection_px`` of each camera, the numbers of triangulated ``corners`` and of
-    ``frames``. ``time_offsets_ms`` is true capture time minus stamped time of each camera. Units are in the names; sigma are one standard
-    deviation.
+    ``frames``. ``time_offsets_ms`` is true capture time minus stamped time of each camera, null where clocks were taken as exact. Units are in the names;
+    sigma are one standard deviation.
     """
     cameras = {camera.name: camera for camera in summary.cameras}
     errors_mm = 1000 * summary.distance_error_m
@@ -57,7 +57,7 @@ def report_json(
             "views": {name: camera.views for name, camera in cameras.items()},
         },
         "frames": {"moments": summary.moments, "solved": summary.moments_solved},
-        "time_offsets_ms": {name: 1000 * camera.time_offset_s for name, camera in cameras.items()},
+        "time_offsets_ms": {name: 1000 * camera.time_offset_s if summary.clocks_were_solved else None for name, camera in cameras.items()},
         "time_offsets_sigma_ms": {name: _scaled(camera.sigma.time_offset_s, 1000) for name, camera in cameras.items()},
         "jitter_ms": 1000 * summary.jitter_s,
         "coverage_pct": {name: 100 * camera.coverage.share for name, camera in cameras.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Iterable
 
 NOT_MEASURED = "not measured"
 
@@ -35,3 +36,9 @@ def with_sigma(value: float, sigma: float | None, places: int) -> str:
         return NOT_MEASURED
     text = f"{value:.{places}f}"
     return f"{text} ± {sigma:.{places}f}" if sigma is not None and math.isfinite(sigma) else text
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return "'a', 'b' and 'c'"."""
+    quoted = [f"'{name}'" for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)

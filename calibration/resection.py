@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ import numpy.typing as npt
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.pnp import target_poses
 from bodydouble.calibration.rig import MountedCamera, Rig
-from bodydouble.calibration.scene_adjustment import Observed, Placement, ScenePlacement, UndeterminedError, place
+from bodydouble.calibration.scene_adjustment import ScenePlacement, UndeterminedError, place, place_robustly
+from bodydouble.calibration.scene_placement import Observed, Placement
 from bodydouble.calibration.scene_points import FEWEST_POINTS, ScenePoints, check_inside, on_one_line
 from bodydouble.calibration.scene_report import warning_of_up, wrong_clicks, wrong_points
 from bodydouble.calibration.transform import invert, pose_distance, pose_from
@@ -23,9 +25,11 @@ FloatArray = npt.NDArray[np.float64]
 
 ROOM = "room"
 _SUBSETS = 150
-_REFINED = 6
+_REFINED = 4
 """Best of the starting poses that are refined."""
 _SAME_POSE_RAD = np.radians(1.0)
+_OTHER_POSE_RAD = np.radians(10.0)
+"""Nearer ones differ by which click they believe, and the other cameras decide about that."""
 _RIVAL = 9.2
 """Twice the logarithm of a likelihood ratio of 100: a second pose within it is as good as the best."""
 _FLAT = 1e-3
@@ -129,27 +133,30 @@ def _camera_pose(model: CameraModel, scene: ScenePoints, row: int) -> FloatArray
             f"the points clicked in camera '{name}' are all on one line, which leaves its pose open; click one beside that line."
         )
     observed = Observed(pixels[None], points, scene.sigma_px, scene.sigma_m)
-    found: list[ScenePlacement] = []
+    found: list[tuple[Placement, float]] = []
     for T in camera_poses(model, points, pixels, effective_sigma(model, scene))[:_REFINED]:
-        try:
-            found.append(place(Placement((model,), np.zeros(1, dtype=np.int64), np.eye(4)[None], T[None], points), observed))
-        except UndeterminedError:
-            continue
-    found.sort(key=lambda item: item.cost)
-    if not found:
+        start = Placement((model,), np.zeros(1, dtype=np.int64), np.eye(4)[None], T[None], points)
+        with contextlib.suppress(UndeterminedError):
+            found.append(place_robustly(start, observed))
+    found.sort(key=lambda item: item[1])
+    try:
+        best = place(found[0][0], observed) if found else None
+    except UndeterminedError:
+        best = None
+    if best is None:
         raise DataError(
             f"no pose of camera '{name}' explains its clicks; check that the points carry the right names and that the lens is that of this camera."
         )
-    best = found[0]
-    for other in found[1:]:
-        angle, distance = pose_distance(best.placement.T_room_group[0], other.placement.T_room_group[0])
-        if other.cost - best.cost < _RIVAL and angle > _SAME_POSE_RAD:
+    _check_fit(best, scene, row, model)
+    for other, cost in found[1:]:
+        angle, distance = pose_distance(found[0][0].T_room_group[0], other.T_room_group[0])
+        if cost - found[0][1] < _RIVAL and angle > _OTHER_POSE_RAD:
             raise DataError(
                 f"two poses of camera '{name}', {float(distance):.2f} m and {np.degrees(float(angle)):.0f} degrees apart, explain its clicks equally "
                 "well; click more points, farther apart or at other heights."
             )
-    _check_fit(best, scene, row, model)
-    return best.placement.T_room_group[0]
+    T_room_camera: FloatArray = best.placement.T_room_group[0]
+    return T_room_camera
 
 
 def _check_fit(best: ScenePlacement, scene: ScenePoints, row: int, model: CameraModel) -> None:

@@ -19,7 +19,7 @@ from bodydouble.calibration.bundle_state import STATIC, Layout, State, Structure
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.connections import check_connected
 from bodydouble.calibration.held_out import in_step, only, score_held_out
-from bodydouble.calibration.intrinsics import calibrate_lens, intrinsics_priors
+from bodydouble.calibration.intrinsics import calibrate_lens, find_lens, intrinsics_priors
 from bodydouble.calibration.motion_prior import MotionPrior
 from bodydouble.calibration.observations import NO_FRAME, Observations, views_of
 from bodydouble.calibration.pose_graph import PoseGraph, connect
@@ -48,8 +48,8 @@ _DIVERGED_PX = 20.0
 class RigSettings:
     """What a person may choose about the calibration of a rig."""
 
-    lens: str | Mapping[str, str] = "pinhole"
-    """Name of the lens of all cameras, or camera to name; where ``start`` does not tell."""
+    lens: str | Mapping[str, str] = "auto"
+    """Name of the lens of all cameras ("auto" finds out), or camera to name; where ``start`` does not tell."""
     start: Rig | None = None
     """Which camera sits on which body, where from to start, and, for the camera that is held, where it stays."""
     fixed_intrinsics: Rig | None = None
@@ -124,10 +124,10 @@ def calibrate_rig(
 
 
 def _trained(observations: Observations, train: TrainFrames) -> BoolArray:
-    there = observations.frame_index != NO_FRAME
+    there: BoolArray = observations.frame_index != NO_FRAME
     if train == "all":
         return there
-    return np.asarray(there & (observations.frame_index % 2 == (0 if train == "even" else 1)))
+    return np.asarray(there & (observations.frame_index % 2 == (0 if train == "even" else 1)), dtype=np.bool_)
 
 
 def _body_names(observations: Observations, settings: RigSettings) -> tuple[str, ...]:
@@ -146,9 +146,10 @@ def _lenses(
             continue
         own = views.select(views.camera == c)
         own = own.select(spread_views(own, observations.image_size[c], LENS_VIEWS))
-        lens = settings.lens if isinstance(settings.lens, str) else settings.lens.get(name, "pinhole")
+        lens = settings.lens if isinstance(settings.lens, str) else settings.lens.get(name, "auto")
         try:
-            models.append(calibrate_lens(own, observations.image_size[c], lens).model)
+            size = observations.image_size[c]
+            models.append((find_lens(own, size) if lens == "auto" else calibrate_lens(own, size, lens)).model)
         except DataError as error:
             raise DataError(f"Camera '{name}': {error}") from None
     progress("lenses", 1, 1)

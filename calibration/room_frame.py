@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.resection import ROOM, camera_poses, check_cameras, effective_sigma, subsets
 from bodydouble.calibration.rig import Rig
-from bodydouble.calibration.scene_adjustment import Observed, Placement, ScenePlacement, UndeterminedError, place
+from bodydouble.calibration.scene_adjustment import ScenePlacement, UndeterminedError, place, place_robustly
+from bodydouble.calibration.scene_placement import Observed, Placement
 from bodydouble.calibration.scene_points import FEWEST_POINTS, ScenePoints, on_one_line
 from bodydouble.calibration.scene_report import warning_of_up, wrong_clicks, wrong_points
 from bodydouble.calibration.scene_triangulation import triangulate_clicks
@@ -117,13 +119,14 @@ def align_to_points(rig: Rig, scene: ScenePoints, *, scale: bool = False) -> Roo
         Placement(models, np.zeros(len(models), dtype=np.int64), T_old_camera, item.T_new_old[None], scene.points, item.scale)
         for item in _proposals(models, T_old_camera, scene)
     ]
+    several = bool((scene.seen.sum(axis=0) >= 2).any())
+    if scale and not several:
+        raise UsageError("the scale cannot be found from one camera's image; click the points in a second camera, or leave the scale as it is.")
     found = _best([start if scale else replace(start, scale=1.0) for start in starts], observed, free_scale=scale)
-    several = bool((scene.seen.sum(axis=0) >= 2).any()) and scene.seen.any(axis=1).sum() >= 2
-    scaled = (found if scale else _best(starts, observed, free_scale=True)) if several else None
-    if scale and scaled is None:
-        raise UsageError(
-            "the scale cannot be found from one camera's image; click the points in a second camera, or leave the scale as it is."
-        )
+    scaled = found if scale else None
+    if several and not scale:
+        with contextlib.suppress(DataError):  # the frame is known even where the scale is not
+            scaled = _best(starts, observed, free_scale=True)
     scale_found, scale_sigma = (
         (scaled.placement.scale, scaled.placement.scale * np.sqrt(scaled.covariance[-1, -1])) if scaled else (np.nan,) * 2
     )
@@ -199,15 +202,13 @@ def similarity(p_old: FloatArray, p_new: FloatArray) -> FrameChange:
 
 
 def _best(starts: list[Placement], observed: Observed, *, free_scale: bool) -> ScenePlacement:
-    found = []
+    found: list[tuple[Placement, float]] = []
     for start in starts:
-        try:
-            found.append(place(start, observed, free_scale=free_scale))
-        except UndeterminedError:
-            continue
-    if not found:
-        raise DataError("the clicks leave the room frame open; click more points, well apart from each other, in more cameras.")
-    return min(found, key=lambda item: item.cost)
+        with contextlib.suppress(UndeterminedError):
+            found.append(place_robustly(start, observed, free_scale=free_scale))
+    with contextlib.suppress(UndeterminedError, ValueError):  # no start at all is a ValueError of min
+        return place(min(found, key=lambda item: item[1])[0], observed, free_scale=free_scale)
+    raise DataError("the clicks leave the room frame open; click more points, well apart from each other, in more cameras.")
 
 
 def _position_sigma(found: ScenePlacement, scene: ScenePoints) -> float:

@@ -7,15 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration import rotation
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.scene_placement import Observed, Placement, Problem
 from bodydouble.calibration.scene_points import FEWEST_POINTS
 from bodydouble.calibration.scene_triangulation import triangulate_clicks
-from bodydouble.calibration.transform import apply, invert, pose_from
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 FREEDOM = 4.0
 """Of Student's t: one gross error in eight clicks barely moves the rest."""
@@ -31,54 +28,6 @@ _LARGEST_CONDITION = 1e14
 
 class UndeterminedError(Exception):
     """The observations leave a direction open."""
-
-
-@dataclass(frozen=True)
-class Placement:
-    """What is solved for: K rigid groups of cameras in the room, one scale, and P points."""
-
-    models: tuple[CameraModel, ...]
-    group: IntArray
-    """(C,) group of each camera."""
-    T_group_camera: FloatArray
-    """(C, 4, 4) held fixed."""
-    T_room_group: FloatArray
-    """(K, 4, 4)"""
-    points: FloatArray
-    """(P, 3) m in the room."""
-    scale: float = 1.0
-    """Lengths in the room over lengths within the groups."""
-
-    @property
-    def T_room_camera(self) -> FloatArray:
-        """(C, 4, 4)"""
-        inner = self.T_group_camera.copy()
-        inner[:, :3, 3] *= self.scale
-        return np.asarray(self.T_room_group[self.group] @ inner)
-
-    def project(self) -> FloatArray:
-        """Return the pixels (C, P, 2) of all points in all cameras; NaN where not seen."""
-        inner = apply(invert(self.T_room_group[self.group])[:, None], self.points) / self.scale
-        p_camera = apply(invert(self.T_group_camera)[:, None], inner)
-        return np.stack([model.project(p) for model, p in zip(self.models, p_camera, strict=True)])
-
-
-@dataclass(frozen=True)
-class Observed:
-    """Clicks and measurements with their scatter."""
-
-    pixels: FloatArray
-    """(C, P, 2); NaN where not clicked."""
-    points: FloatArray
-    """(P, 3) as measured."""
-    sigma_px: float
-    sigma_m: float
-    """0 where the points are exact: they are not solved for then."""
-
-    @property
-    def seen(self) -> BoolArray:
-        """(C, P)"""
-        return np.isfinite(self.pixels).all(axis=-1)
 
 
 @dataclass(frozen=True)
@@ -98,8 +47,16 @@ class ScenePlacement:
     """Scatter of the measurements, likewise."""
     covariance: FloatArray
     """(6 K + 1, 6 K + 1): rotation on the right (rad) and position (m) of each group, then the logarithm of the scale (0 where it was held)."""
-    cost: float
-    """Twice the negative logarithm of the likelihood, but for a constant; comparable between starts."""
+
+
+def place_robustly(start: Placement, observed: Observed, *, free_scale: bool = False) -> tuple[Placement, float]:
+    """Return the placement that errors of Student's t lead to from ``start``, and its cost, by which starts compare.
+
+    The cost is twice the negative logarithm of the likelihood but for a constant. Raises: UndeterminedError.
+    """
+    problem = Problem(observed, free_scale)
+    found = _descend(_reconsidered(start, problem, observed), problem, observed, None, tolerance=1e-6)
+    return found, _cost(found, observed, problem, None)
 
 
 def place(start: Placement, observed: Observed, *, free_scale: bool = False) -> ScenePlacement:
@@ -110,14 +67,13 @@ def place(start: Placement, observed: Observed, *, free_scale: bool = False) -> 
     declared; Foerstner and Wrobel, "Photogrammetric Computer Vision", 2016, section 4.2.4). Rotations are disturbed on the right.
     Raises: UndeterminedError.
     """
-    problem = _Problem(observed, free_scale)
-    start = _reconsidered(start, problem, observed)
-    robust = _descend(start, problem, observed, None)
+    problem = Problem(observed, free_scale)
+    robust = _descend(_reconsidered(start, problem, observed), problem, observed, None)
     e_click, e_point = _standardised(robust, observed)
     typical = float(np.sqrt(max(1.0, np.median(e_click[observed.seen]) / 1.386)))  # the median of chi2 with two degrees of freedom
     keep = _Kept(observed.seen & (e_click < (_OUTLIER * typical) ** 2), ~problem.free | (e_point < _OUTLIER**2))
     current, scatter = robust, replace(observed, sigma_px=observed.sigma_px * typical)
-    keep = _believed(keep, start, problem, observed)
+    keep = _believed(keep, robust, problem, observed)
     tried: set[bytes] = set()
     for _ in range(_ROUNDS):
         current = _descend(current, problem, scatter, keep)
@@ -134,8 +90,7 @@ def place(start: Placement, observed: Observed, *, free_scale: bool = False) -> 
     outer = np.zeros((6 * len(start.T_room_group) + 1,) * 2)
     outer[:size, :size] = covariance[:size, :size]
     residual = np.where(observed.seen[..., None], current.project() - observed.pixels, np.nan)
-    cost = _cost(robust, observed, problem, None)
-    return ScenePlacement(current, residual, keep.click, keep.point, scatter.sigma_px, scatter.sigma_m, outer, cost)
+    return ScenePlacement(current, residual, keep.click, keep.point, scatter.sigma_px, scatter.sigma_m, outer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,59 +102,7 @@ class _Kept:
         return isinstance(other, _Kept) and np.array_equal(self.click, other.click) and np.array_equal(self.point, other.point)
 
 
-class _Problem:
-    """Which unknown is where: 6 a group, the scale if it is free, then 3 for each free point."""
-
-    def __init__(self, observed: Observed, free_scale: bool) -> None:
-        self.free_scale = free_scale
-        self.free = observed.seen.any(axis=0) & (observed.sigma_m > 0)
-
-    def first_point(self, placement: Placement) -> int:
-        return 6 * len(placement.T_room_group) + self.free_scale
-
-    def columns(self, placement: Placement) -> IntArray:
-        """Return (P,) the first column of each point; -1 where it is not free."""
-        return np.where(self.free, self.first_point(placement) + 3 * (np.cumsum(self.free) - 1), -1)
-
-    def size(self, placement: Placement) -> int:
-        return self.first_point(placement) + 3 * int(self.free.sum())
-
-    def jacobian(self, placement: Placement) -> tuple[FloatArray, FloatArray]:
-        """Return the pixels (C, P, 2) and their derivatives (C, P, 2, N)."""
-        cameras, count = len(placement.models), len(placement.points)
-        T_group_room = invert(placement.T_room_group[placement.group])
-        inner = apply(T_group_room[:, None], placement.points) / placement.scale
-        R_group_room, R_camera_group = T_group_room[:, :3, :3], invert(placement.T_group_camera)[:, :3, :3]
-        p_camera = apply(invert(placement.T_group_camera)[:, None], inner)
-        pixels, J = np.empty((cameras, count, 2)), np.zeros((cameras, count, 2, self.size(placement)))
-        columns = self.columns(placement)
-        for c, model in enumerate(placement.models):
-            pixels[c], by_point = model.project_jacobian(p_camera[c])
-            by_inner = by_point @ R_camera_group[c]
-            first = 6 * int(placement.group[c])
-            J[c, :, :, first : first + 3] = by_inner @ rotation.hat(inner[c])
-            by_room = by_inner @ R_group_room[c] / placement.scale
-            J[c, :, :, first + 3 : first + 6] = -by_room
-            if self.free_scale:
-                J[c, :, :, 6 * len(placement.T_room_group)] = -np.einsum("pij,pj->pi", by_inner, inner[c])
-            for p in np.flatnonzero(self.free):
-                J[c, p, :, columns[p] : columns[p] + 3] = by_room[p]
-        return pixels, np.where(np.isfinite(J), J, 0.0)
-
-    def stepped(self, placement: Placement, step: FloatArray) -> Placement:
-        """Return the placement moved by a step (N,)."""
-        groups = len(placement.T_room_group)
-        turn, shift = step[: 6 * groups].reshape(groups, 2, 3).transpose(1, 0, 2)
-        T = placement.T_room_group
-        points = placement.points.copy()
-        points[self.free] += step[self.first_point(placement) :].reshape(-1, 3)
-        scale = placement.scale * float(np.exp(np.clip(step[6 * groups], -3, 3))) if self.free_scale else placement.scale
-        return replace(
-            placement, T_room_group=pose_from(T[:, :3, :3] @ rotation.exp(turn), T[:, :3, 3] + shift), points=points, scale=scale
-        )
-
-
-def _reconsidered(start: Placement, problem: _Problem, observed: Observed) -> Placement:
+def _reconsidered(start: Placement, problem: Problem, observed: Observed) -> Placement:
     """Begin with a point where the cameras see it, if that explains the clicks so much better that the measurement must be wrong."""
     if not problem.free.any():
         return start
@@ -220,7 +123,7 @@ def _standardised(placement: Placement, observed: Observed) -> tuple[FloatArray,
     return clicks, shift / observed.sigma_m**2 if observed.sigma_m > 0 else np.zeros(len(shift))
 
 
-def _cost(placement: Placement, observed: Observed, problem: _Problem, keep: _Kept | None) -> float:
+def _cost(placement: Placement, observed: Observed, problem: Problem, keep: _Kept | None) -> float:
     clicks, points = _standardised(placement, observed)
     if keep is not None:
         return float(clicks[keep.click].sum() + points[keep.point & problem.free].sum())
@@ -229,7 +132,7 @@ def _cost(placement: Placement, observed: Observed, problem: _Problem, keep: _Ke
     )
 
 
-def _normal(placement: Placement, problem: _Problem, observed: Observed, keep: _Kept | None) -> tuple[FloatArray, FloatArray]:
+def _normal(placement: Placement, problem: Problem, observed: Observed, keep: _Kept | None) -> tuple[FloatArray, FloatArray]:
     """Return H (N, N) and the gradient (N,)."""
     pixels, J = problem.jacobian(placement)
     clicks, points = _standardised(placement, observed)
@@ -250,13 +153,13 @@ def _normal(placement: Placement, problem: _Problem, observed: Observed, keep: _
     return H, g
 
 
-def _descend(placement: Placement, problem: _Problem, observed: Observed, keep: _Kept | None) -> Placement:
+def _descend(placement: Placement, problem: Problem, observed: Observed, keep: _Kept | None, tolerance: float = 1e-12) -> Placement:
     damping, cost = 1e-4, _cost(placement, observed, problem, keep)
     for _ in range(_STEPS):
         H, g = _normal(placement, problem, observed, keep)
         while True:
             try:
-                step = np.linalg.solve(H + damping * np.diag(np.maximum(np.diag(H), 1e-9)), -g)
+                step = np.asarray(np.linalg.solve(H + damping * np.diag(np.maximum(np.diag(H), 1e-9)), -g), dtype=np.float64)
             except np.linalg.LinAlgError:
                 raise UndeterminedError from None
             trial = problem.stepped(placement, step)
@@ -267,13 +170,13 @@ def _descend(placement: Placement, problem: _Problem, observed: Observed, keep: 
             if damping > 1e8:
                 return placement
         gain, placement, cost, damping = cost - lower, trial, lower, max(damping / 8, 1e-12)
-        if gain <= 1e-12 * (1 + cost) and damping < 1e-3:
+        if gain <= tolerance * (1 + cost) and damping < 1e-3:
             break
     return placement
 
 
 def _assessed(
-    placement: Placement, problem: _Problem, declared: Observed, observed: Observed, keep: _Kept
+    placement: Placement, problem: Problem, declared: Observed, observed: Observed, keep: _Kept
 ) -> tuple[Observed, FloatArray, _Kept]:
     """Return the scatter that the residuals show, the covariance of all unknowns, and what to keep next."""
     covariance = _inverse(_normal(placement, problem, observed, keep)[0])
@@ -327,7 +230,7 @@ def _next(keep: _Kept, click: FloatArray, point: FloatArray) -> _Kept:
     return _Kept(clicks, points)
 
 
-def _believed(keep: _Kept, placement: Placement, problem: _Problem, observed: Observed) -> _Kept:
+def _believed(keep: _Kept, placement: Placement, problem: Problem, observed: Observed) -> _Kept:
     """Keep what nothing can tell to be wrong: clicks of a group that has only enough, measurements that fewer than two cameras contradict."""
     click = keep.click & observed.seen
     for group in range(len(placement.T_room_group)):

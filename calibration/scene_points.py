@@ -39,8 +39,8 @@ class ScenePointsSettings(Settings):
     sigma_px: float = Field(CLICK_SIGMA_PX, gt=0, le=100, allow_inf_nan=False)
     """One standard deviation of a click, in each direction."""
     points: dict[str, tuple[Coordinate, Coordinate, Coordinate]]
-    image_size_px: dict[str, tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]] = {}
-    cameras: dict[str, dict[str, tuple[Coordinate, Coordinate]]] = {}
+    image_size_px: dict[str, tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    cameras: dict[str, dict[str, tuple[Coordinate, Coordinate]]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class ScenePoints:
     @property
     def seen(self) -> BoolArray:
         """(C, P) which points were clicked."""
-        return np.isfinite(self.pixels).all(axis=-1)
+        return np.asarray(np.isfinite(self.pixels).all(axis=-1))
 
     def select(self, cameras: tuple[str, ...]) -> ScenePoints:
         """Return the scene with some of its cameras, in the order asked for. Raises: UnknownNameError."""
@@ -119,7 +119,7 @@ class ScenePoints:
             points = np.array(list(settings.points.values())).reshape(-1, 3)
             return cls(names, points, tuple(settings.cameras), pixels, settings.sigma_m, settings.sigma_px, sizes)
         except UnknownNameError:
-            raise
+            raise  # it names the file already
         except UsageError as error:
             raise UsageError(f"{path}: {error}") from None
 

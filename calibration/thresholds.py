@@ -26,6 +26,7 @@ class Limits(Settings):
 class Threshold(Settings):
     """What one check measures and what is good enough for each purpose."""
 
+    title: str
     what: str
     unit: str
     better: Literal["lower", "higher"]
