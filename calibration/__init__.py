@@ -3,6 +3,7 @@
 from bodydouble.calibration.assumed import assumed_camera, assumed_rig
 from bodydouble.calibration.board import Board, Targets, join_targets
 from bodydouble.calibration.board_detection import BoardDetector
+from bodydouble.calibration.board_on_floor import align_to_board
 from bodydouble.calibration.camera_model import CameraModel, contains
 from bodydouble.calibration.double_sphere import DoubleSphereCamera
 from bodydouble.calibration.fisheye import FisheyeCamera
@@ -19,7 +20,10 @@ from bodydouble.calibration.matching import check_rig_matches
 from bodydouble.calibration.models import MODELS
 from bodydouble.calibration.omni import OmniCamera
 from bodydouble.calibration.pinhole import PinholeCamera
+from bodydouble.calibration.resection import Resection, resect
 from bodydouble.calibration.rig import Assumed, MountedCamera, Rig, Sigma
+from bodydouble.calibration.room_frame import FrameChange, RoomFrame, align_to_points
+from bodydouble.calibration.scene_points import ScenePoints
 from bodydouble.calibration.virtual_view import VirtualView
 
 __all__ = [
@@ -34,13 +38,19 @@ __all__ = [
     "Fisheye624Camera",
     "FisheyeCamera",
     "FisheyeFit",
+    "FrameChange",
     "MountedCamera",
     "OmniCamera",
     "PinholeCamera",
+    "Resection",
     "Rig",
+    "RoomFrame",
+    "ScenePoints",
     "Sigma",
     "Targets",
     "VirtualView",
+    "align_to_board",
+    "align_to_points",
     "assumed_camera",
     "assumed_rig",
     "check_rig_matches",
@@ -54,6 +64,7 @@ __all__ = [
     "read_opencv",
     "read_qualisys",
     "read_rig",
+    "resect",
     "to_fisheye",
     "write_aniposelib",
     "write_kalibr",

@@ -18,7 +18,7 @@ from bodydouble.calibration.bundle_noise import cost_of, scale_of, variance_of, 
 from bodydouble.calibration.bundle_priors import Priors, prior_normal
 from bodydouble.calibration.bundle_slack import Slack, absorb
 from bodydouble.calibration.bundle_solver import SingularError, solve
-from bodydouble.calibration.bundle_state import Layout, State, Structure, Views, stepped
+from bodydouble.calibration.bundle_state import STATIC, Layout, State, Structure, Views, stepped
 from bodydouble.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
@@ -60,8 +60,10 @@ def adjust(
 
     Raises: DataError if the equations are singular (something was never seen).
     """
-    problem = _Problem(structure, views, where, priors, _seen_by_others(views))
-    cameras, slack = len(state.models), priors.slack
+    # Views of what stands still share one pose a frame, and have no deviation of their own.
+    free = structure.chain_of_target[views.target] != STATIC
+    problem = _Problem(structure, views, where, priors, free, free & _seen_by_others(views))
+    cameras, slack = len(state.models), priors.slack if free.any() else Slack()
     residual = residuals(state, structure, views)
     sigma = scale_of(residual, views, cameras, 0.0, common=True)
     damping, unknowns, apart, exact, converged, taken = 1e-4, 0.0, False, False, False, 0
@@ -106,6 +108,7 @@ class _Problem:
     views: Views
     where: Layout
     priors: Priors
+    free: npt.NDArray[np.bool_]
     informative: npt.NDArray[np.bool_]
 
     def weights(self, residual: FloatArray, sigma: FloatArray) -> FloatArray:
@@ -120,7 +123,7 @@ class _Problem:
     def equations(self, state: State, weights: FloatArray, slack: Slack) -> tuple[Normal, Normal]:
         """Return the normal equations, and those of the priors alone."""
         linear = self.linear(state)
-        covariance = slack.covariance(linear.rate) if slack else None
+        covariance = slack.covariance(linear.rate, self.free) if slack else None
         data = normal_equations(linear, self.structure, self.views, self.where, weights, covariance)
         _, prior = prior_normal(state, self.structure, self.where, self.priors)
         return Normal(*(getattr(data, name) + getattr(prior, name) for name in Normal.__dataclass_fields__)), prior
@@ -129,7 +132,7 @@ class _Problem:
         """Return the residuals without each view's own deviation, given those ``before`` for the weights; and the slack they suggest."""
         if not slack:
             return residuals(state, self.structure, self.views), slack
-        found = absorb(self.linear(state), self.weights(before, sigma), slack, self.informative)
+        found = absorb(self.linear(state), self.weights(before, sigma), slack, self.free, self.informative)
         return found.residual, found.slack
 
     def cost(self, state: State, sigma: FloatArray, slack: Slack, weights: FloatArray) -> float:
@@ -137,7 +140,7 @@ class _Problem:
         cost = prior_normal(state, self.structure, self.where, self.priors)[0]
         if not slack:
             return cost + cost_of(residuals(state, self.structure, self.views), self.views, sigma)
-        found = absorb(self.linear(state), weights, slack, self.informative)
+        found = absorb(self.linear(state), weights, slack, self.free, self.informative)
         return cost + cost_of(found.residual, self.views, sigma) + float(found.cost.sum())
 
     def step(self, state: State, sigma: FloatArray, slack: Slack, residual: FloatArray, damping: float) -> tuple[State, float, float]:
@@ -186,5 +189,5 @@ class _Problem:
         if not slack:
             return decided
         # What a view's own deviation takes up is not taken up by the rest as well.
-        own = absorb(self.linear(state), self.weights(residual, sigma), slack, self.informative).decided
+        own = absorb(self.linear(state), self.weights(residual, sigma), slack, self.free, self.informative).decided
         return float(own.sum() + decided * (1 - own.mean() / 6))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from bodydouble.calibration.bundle_linearization import Linearization
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 _LEAST = (1e-6, 1e-6, 1e-6)
 _MOST = (0.05, 0.02, 0.05)
@@ -35,10 +36,10 @@ class Slack:
     def __bool__(self) -> bool:
         return self.rotation > 0 or self.position > 0 or self.time_s > 0
 
-    def covariance(self, rate: FloatArray) -> FloatArray:
-        """Return (V, 6, 6) covariances of the views' poses that move at ``rate`` (V, 6)."""
+    def covariance(self, rate: FloatArray, free: BoolArray) -> FloatArray:
+        """Return (V, 6, 6) covariances of the poses of views that move at ``rate`` (V, 6); 0 for those that are not ``free`` (V,)."""
         fixed = np.diag(np.square([self.rotation] * 3 + [self.position] * 3))
-        return fixed + self.time_s**2 * rate[:, :, None] * rate[:, None, :]
+        return (fixed + self.time_s**2 * rate[:, :, None] * rate[:, None, :]) * free[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,11 @@ class Absorbed:
     """The spreads that these deviations suggest (one step of expectation-maximisation)."""
 
 
-def absorb(linear: Linearization, weights: FloatArray, slack: Slack, informative: npt.NDArray[np.bool_]) -> Absorbed:
+def absorb(linear: Linearization, weights: FloatArray, slack: Slack, free: BoolArray, informative: BoolArray) -> Absorbed:
     """Take each view's most likely deviation out of its residuals.
 
-    ``weights`` (V, n) 1 / px^2. ``informative`` (V,) are the views whose deviation can be told, because others see the same thing at the time.
+    ``weights`` (V, n) 1 / px^2. ``free`` (V,) views have a deviation;
+    ``informative`` (V,) are the views whose deviation can be told, because others see the same thing at the time.
     """
     count = len(linear.rate)
     by_pose = linear.J[..., -6:]
@@ -66,7 +68,7 @@ def absorb(linear: Linearization, weights: FloatArray, slack: Slack, informative
     A = (by_pose * root[..., None]).reshape(count, -1, 6)
     g = np.einsum("vik,vi->vk", A, (np.nan_to_num(linear.residual) * root).reshape(count, -1))
     D = np.swapaxes(A, 1, 2) @ A
-    S = slack.covariance(linear.rate)
+    S = slack.covariance(linear.rate, free)
     inverse = np.linalg.inv(np.eye(6) + D @ S)
     y = np.einsum("vij,vj->vi", inverse, g)
     deviation = -np.einsum("vij,vj->vi", S, y)
@@ -77,7 +79,7 @@ def absorb(linear: Linearization, weights: FloatArray, slack: Slack, informative
     )
 
 
-def _spread(slack: Slack, y: FloatArray, Q: FloatArray, rate: FloatArray, informative: npt.NDArray[np.bool_]) -> Slack:
+def _spread(slack: Slack, y: FloatArray, Q: FloatArray, rate: FloatArray, informative: BoolArray) -> Slack:
     if not informative.any():
         return slack
     y, Q, rate = y[informative], Q[informative], rate[informative]

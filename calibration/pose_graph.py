@@ -20,6 +20,11 @@ _SAME_ANGLE = 0.15
 _SAME_PLACE = 0.08
 """Relative to the distance from the camera."""
 
+_MOMENTS = 60
+"""Moments from which what stands still is placed; the others are placed afterwards."""
+_CANDIDATES, _JUDGES, _SUPPORT = 4, 6, 60
+"""Poses tried for a moment, views that judge them, and views that place a camera or a target: the largest in the image."""
+
 
 @dataclass
 class PoseGraph:
@@ -66,25 +71,42 @@ class _Builder:
             np.full((targets, 4, 4), np.nan),
             np.full((structure.chains, len(structure.moment_s), 4, 4), np.nan),
         )
-        self.poses = [
-            [pose for pose, _ in target_poses(models[views.camera[v]], views.points[v][views.seen[v]], views.pixels[v][views.seen[v]])]
-            for v in range(len(views))
-        ]
-        self.usable = np.array([len(poses) > 0 for poses in self.poses], dtype=bool)
-        self.points = views.seen.sum(axis=1)
+        self.seen = views.seen
+        self.points = self.seen.sum(axis=1)
+        self.size = _image_size(views)
+        self.usable = np.ones(len(views), dtype=bool)
+        self.found: dict[int, list[FloatArray]] = {}
         self.body_chain = structure.camera_chain(views.camera)
         self.target_chain = structure.chain_of_target[views.target]
 
     def build(self) -> tuple[PoseGraph, npt.NDArray[np.bool_]]:
+        moments = np.unique(self.views.moment)
+        few = moments[np.linspace(0, len(moments) - 1, min(len(moments), _MOMENTS)).astype(int)]
+        self.used = np.isin(self.views.moment, few)
         self._choose_room()
         while True:
             self._place_moments()
             if not self._place_best():
-                break
+                if self.used.all():
+                    break
+                self.used[:] = (
+                    True  # the rest of the moments, now that what stands still is in place; perhaps they also tie in what is missing
+                )
         return self.graph, self.usable
 
+    def _poses(self, v: int) -> list[FloatArray]:
+        if v not in self.found:
+            seen = self.seen[v]
+            found = target_poses(self.models[self.views.camera[v]], self.views.points[v][seen], self.views.pixels[v][seen])
+            self.found[v] = [pose for pose, _ in found]
+            self.usable[v] = bool(found)
+        return self.found[v]
+
+    def _rows(self) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(self.usable & self.used)
+
     def _choose_room(self) -> None:
-        static = self.usable & (self.target_chain == STATIC)
+        static = self.usable & self.used & (self.target_chain == STATIC)
         if static.any():
             weight = np.bincount(self.views.target[static], self.points[static])
             self.graph.reference_target = int(np.argmax(weight))
@@ -120,32 +142,40 @@ class _Builder:
         graph = self.graph
         while True:
             waiting: dict[tuple[int, int], list[tuple[int, bool]]] = {}
-            for v in np.flatnonzero(self.usable).tolist():
+            for v in self._rows().tolist():
                 has_body, has_mount, has_target = self._has(v)
                 if not has_mount or has_body == has_target:
                     continue
                 chain = self.target_chain[v] if has_body else self.body_chain[v]
+                if chain == STATIC:
+                    continue
                 waiting.setdefault((int(chain), int(self.views.moment[v])), []).append((v, has_body))
             if not waiting:
                 return
+            placed = False
             for (chain, moment), members in waiting.items():
+                members.sort(key=lambda member: -self.size[member[0]])
                 candidates = []
                 for v, is_target in members:
                     body, mount, target = self._parts(v)
-                    for T in self.poses[v]:
+                    for T in self._poses(v):
                         candidates.append(body @ mount @ T if is_target else target @ invert(T) @ invert(mount))
-                if len(candidates) > 1:
-                    errors = [self._error(candidate, members) for candidate in candidates]
-                    graph.T_room_knot[chain, moment] = candidates[int(np.argmin(errors))]
-                else:
-                    graph.T_room_knot[chain, moment] = candidates[0]
+                    if len(candidates) >= _CANDIDATES:
+                        break
+                if not candidates:
+                    continue
+                errors = [self._error(candidate, members[:_JUDGES]) for candidate in candidates] if len(candidates) > 1 else [0.0]
+                graph.T_room_knot[chain, moment] = candidates[int(np.argmin(errors))]
+                placed = True
+            if not placed:
+                return
 
     def _error(self, pose: FloatArray, members: list[tuple[int, bool]]) -> float:
         total = 0.0
         for v, is_target in members:
             body, mount, target = self._parts(v)
             T = invert(body @ mount) @ pose if is_target else invert(pose @ mount) @ target
-            seen = self.views.seen[v]
+            seen = self.seen[v]
             error = self.models[self.views.camera[v]].project(apply(T, self.views.points[v][seen])) - self.views.pixels[v][seen]
             square = np.square(error).sum(axis=-1)
             total += float(np.minimum(np.where(np.isfinite(square), square, 1e4), 1e4).sum())
@@ -154,7 +184,7 @@ class _Builder:
     def _place_best(self) -> bool:
         """Place the camera mount or static target that most views support; False when nothing is left that any view supports."""
         support: dict[tuple[str, int], list[int]] = {}
-        for v in np.flatnonzero(self.usable).tolist():
+        for v in self._rows().tolist():
             has_body, has_mount, has_target = self._has(v)
             if has_body and has_target and not has_mount:
                 support.setdefault(("camera", int(self.views.camera[v])), []).append(v)
@@ -163,14 +193,16 @@ class _Builder:
         if not support:
             return self._hold_next_body()
         kind, index = max(support, key=lambda key: int(self.points[support[key]].sum()))
-        rows = support[kind, index]
+        rows = sorted(support[kind, index], key=lambda v: -self.size[v])[:_SUPPORT]
         candidates, owner, distance = [], [], []
         for row, v in enumerate(rows):
             body, mount, target = self._parts(v)
-            for T in self.poses[v]:
+            for T in self._poses(v):
                 candidates.append(invert(body) @ target @ invert(T) if kind == "camera" else body @ mount @ T)
                 owner.append(row)
                 distance.append(np.linalg.norm(T[:3, 3]))
+        if not candidates:
+            return bool(self._rows().size) and self._place_best()  # those views turned out to have no pose and are no longer usable
         pose = _consensus(np.stack(candidates), np.array(owner), np.array(distance))
         if kind == "camera":
             self.graph.T_body_camera[index] = pose
@@ -181,7 +213,7 @@ class _Builder:
     def _hold_next_body(self) -> bool:
         """Start a body that sees something placed but has no camera yet: its best connected camera becomes its frame."""
         points = np.zeros(len(self.models))
-        for v in np.flatnonzero(self.usable & (self.body_chain != STATIC)).tolist():
+        for v in np.flatnonzero(self.usable & self.used & (self.body_chain != STATIC)).tolist():
             _, _, target = self._parts(v)
             if int(self.structure.body_of_camera[self.views.camera[v]]) not in self.graph.reference_camera and np.isfinite(target[0, 0]):
                 points[self.views.camera[v]] += self.points[v]
@@ -189,6 +221,12 @@ class _Builder:
             return False
         self._hold(int(np.argmax(points)))
         return True
+
+
+def _image_size(views: Views) -> FloatArray:
+    """Return (V,) how large each view's target is in the image, as the spread of its points in px."""
+    middle = np.nanmean(views.pixels, axis=1, keepdims=True)
+    return np.asarray(np.sqrt(np.nansum(np.square(views.pixels - middle), axis=(1, 2))))
 
 
 def _consensus(poses: FloatArray, owner: npt.NDArray[np.int64], distance: FloatArray) -> FloatArray:

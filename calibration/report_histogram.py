@@ -38,7 +38,9 @@ def distance_histogram(errors_mm: FloatArray, *, width: float = 860, height: flo
         content.append(words(left + 4, top + 12, f"◂ {low} beyond", "small"))
     if high:
         content.append(words(right - 4, top + 12, f"{high} beyond ▸", "small", anchor="end"))
-    return drawing(width, height, content, label=f"Histogram of {len(errors_mm)} held-out distance errors, half of them within {half:.2f} mm")
+    return drawing(
+        width, height, content, label=f"Histogram of {len(errors_mm)} held-out distance errors, half of them within {half:.2f} mm"
+    )
 
 
 def error_histogram(

@@ -35,7 +35,7 @@ BoolArray = npt.NDArray[np.bool_]
 TrainFrames = Literal["even", "odd", "all"]
 
 LENS_VIEWS = 60
-MOMENTS = 240
+MOMENTS = 120
 _FIRST_SLACK = Slack(rotation=5e-3, position=1e-3)
 _SECOND_SLACK = Slack(rotation=2e-3, position=5e-4, time_s=5e-3)
 _LONGEST_STEP_S = 1.0

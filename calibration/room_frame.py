@@ -103,8 +103,8 @@ class RoomFrame:
 def align_to_points(rig: Rig, scene: ScenePoints, *, scale: bool = False) -> RoomFrame:
     """Put a calibrated rig into the frame of measured points that were clicked in the images of its static cameras.
 
-    Clicks are triangulated and matched to the measured points (Umeyama, PAMI 1991; triples, so that a wrong one does no harm), and each
-    camera proposes its own resection; the best is refined in pixels with the points inside their scatter. With ``scale`` the rig's lengths
+    Clicks are triangulated and matched to the measured points (Umeyama, PAMI 1991; triples, so that a wrong one does no harm); where cameras
+    share too few of them each proposes its own resection. The best is refined in pixels with the points inside their scatter. With ``scale`` the rig's lengths
     become those of the points; without, lengths stay and the scale that was found is only reported. A scene with more cameras than the rig, or
     fewer, is no error as long as the clicked ones are in the rig.
 
@@ -121,12 +121,14 @@ def align_to_points(rig: Rig, scene: ScenePoints, *, scale: bool = False) -> Roo
     ]
     several = bool((scene.seen.sum(axis=0) >= 2).any())
     if scale and not several:
-        raise UsageError("the scale cannot be found from one camera's image; click the points in a second camera, or leave the scale as it is.")
+        raise UsageError(
+            "the scale cannot be found from one camera's image; click the points in a second camera, or leave the scale as it is."
+        )
     found = _best([start if scale else replace(start, scale=1.0) for start in starts], observed, free_scale=scale)
     scaled = found if scale else None
     if several and not scale:
         with contextlib.suppress(DataError):  # the frame is known even where the scale is not
-            scaled = _best(starts, observed, free_scale=True)
+            scaled = _best(starts[:1], observed, free_scale=True)
     scale_found, scale_sigma = (
         (scaled.placement.scale, scaled.placement.scale * np.sqrt(scaled.covariance[-1, -1])) if scaled else (np.nan,) * 2
     )
@@ -173,7 +175,7 @@ def _proposals(models: tuple[CameraModel, ...], T_old_camera: FloatArray, scene:
             found.append(similarity(p_old[chosen], scene.points[chosen]))
     for row, model in enumerate(models):
         seen = scene.seen[row]
-        if seen.sum() >= FEWEST_POINTS:
+        if len(known) < FEWEST_POINTS <= seen.sum():
             for T_new_camera in camera_poses(model, scene.points[seen], scene.pixels[row, seen], expected):
                 R = T_new_camera[:3, :3] @ T_old_camera[row, :3, :3].T
                 found.append(FrameChange(pose_from(R, T_new_camera[:3, 3] - R @ T_old_camera[row, :3, 3])))

@@ -31,14 +31,18 @@ def scene_page(images: Mapping[str, Path], points: ScenePoints, out: Path) -> No
         raise UsageError("there is no image to click in; give one image a camera.")
     for camera in points.cameras:
         if camera not in images:
-            raise UsageError(f"points were clicked in camera '{camera}' already, but it has no image; cameras with one: {', '.join(images)}.")
+            raise UsageError(
+                f"points were clicked in camera '{camera}' already, but it has no image; cameras with one: {', '.join(images)}."
+            )
     cameras = [_camera(name, Path(path), points) for name, path in images.items()]
     scene = {
         "header": HEADER, "sigma_m": points.sigma_m, "sigma_px": points.sigma_px, "names": list(points.names),
         "points": points.points.tolist(), "cameras": cameras,
     }  # fmt: skip
     data = json.dumps(scene, ensure_ascii=False).replace("<", "\\u003c")  # no name can end the element
-    write_atomically(Path(out), _PAGE.replace("@SCRIPT@", SCRIPT).replace("@SCENE@", data).replace("@TITLE@", _title(images)).encode("utf-8"))
+    write_atomically(
+        Path(out), _PAGE.replace("@SCRIPT@", SCRIPT).replace("@SCENE@", data).replace("@TITLE@", _title(images)).encode("utf-8")
+    )
 
 
 def _title(images: Mapping[str, Path]) -> str:

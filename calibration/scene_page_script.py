@@ -108,7 +108,8 @@ function show() {
   const open_ = scene.names.filter((name) => clicks[at][name] === undefined).length;
   element("task").textContent = open_ ? `Click "${current}" in ${scene.cameras[at].name}.` : `${scene.cameras[at].name} is complete.`;
   const few = scene.cameras.filter((camera, index) => clickedIn(index) < 4).map((camera) => camera.name);
-  element("state").textContent = few.length ? `A camera needs four points to be found; fewer so far: ${few.join(", ")}.` : "Every camera has four points or more.";
+  element("state").textContent = few.length
+    ? `A camera needs four points to be found; fewer so far: ${few.join(", ")}.` : "Every camera has four points or more.";
   draw();
 }
 

@@ -127,8 +127,8 @@ def rig(
 
     Example: bodydouble calibrate rig takes/board --board board.toml -o rig.toml --report report
     """
-    from bodydouble.calibration.rig_solve import RigSettings, calibrate_rig
     from bodydouble.calibration.report import write_report
+    from bodydouble.calibration.rig_solve import RigSettings, calibrate_rig
     from bodydouble.capture import open_recording
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.datasets.pipeline import cameras_from

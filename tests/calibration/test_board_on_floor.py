@@ -92,7 +92,9 @@ def test_a_board_that_was_moved_is_refused(true_rig):
     seen = filmed(true_rig, moments=4)
     pixels = seen.pixels.copy()
     pixels[:, 2:] += 60.0
-    with pytest.raises(DataError, match=r"board 'board' did not lie still: its corners are up to \d+ px from where they are most of the time"):
+    with pytest.raises(
+        DataError, match=r"board 'board' did not lie still: its corners are up to \d+ px from where they are most of the time"
+    ):
         align_to_board(true_rig, replace(seen, pixels=pixels))
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bodydouble.calibration import MountedCamera, PinholeCamera, Rig, read_qualisys
 from bodydouble.calibration.resection import resect, subsets
+from bodydouble.calibration.room_frame import align_to_points
 from bodydouble.calibration.scene_points import ScenePoints
 from bodydouble.calibration.scene_triangulation import triangulate_clicks
 from bodydouble.calibration.transform import apply, invert, pose_distance
@@ -260,3 +261,16 @@ def test_the_samples_cameras_are_found_from_its_scene_images(shared_data):
     assert error_of_dots(found.rig) < 4
     exact = resect(lost(given), treadmill(sigma_m=0.0))
     assert max(exact.rms_px.values()) < 2.5
+
+
+def test_the_samples_calibration_is_put_into_the_treadmills_frame(shared_data):
+    given = read_qualisys(shared_data / "multicam_body" / "pose2sim_single" / "calibration" / "Calib.qca.txt")
+    found = align_to_points(given, treadmill())
+    angle, distance = pose_distance(np.eye(4), found.change.T_new_old)
+    assert np.degrees(angle) < 3, "its room has the same origin and axes, but for a few centimetres"
+    assert distance < 0.08
+    assert found.scale_found == pytest.approx(1.0, abs=0.015)
+    assert not found.warnings
+    assert not found.outliers
+    assert np.sqrt(np.nanmean(np.square(found.residual_px).sum(axis=-1))) > 8, "it does not fit its own images, wherever its room is"
+    assert np.linalg.norm(found.error_m, axis=-1).max() < 0.05

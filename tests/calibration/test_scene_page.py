@@ -46,7 +46,10 @@ def test_the_page_holds_everything_and_asks_for_nothing(images, tmp_path):
     assert "http" not in text
     scene = embedded(tmp_path / "page.html")
     assert (scene["names"], scene["points"], scene["sigma_m"], scene["sigma_px"]) == (list(NAMES), POINTS.tolist(), 0.004, 1.5)
-    assert [(camera["name"], camera["size"], camera["clicks"]) for camera in scene["cameras"]] == [("wide", [320, 200], {}), ("tall", [90, 160], {})]
+    assert [(camera["name"], camera["size"], camera["clicks"]) for camera in scene["cameras"]] == [
+        ("wide", [320, 200], {}),
+        ("tall", [90, 160], {}),
+    ]
     for camera in scene["cameras"]:
         kind, data = camera["image"].split(",")
         assert kind == "data:image/jpeg;base64"
@@ -72,7 +75,9 @@ def test_what_cannot_be_is_one_sentence(images, tmp_path):
     with pytest.raises(DataError, match=r"text.png cannot be read as an image"):
         scene_page({"wide": tmp_path / "text.png"}, SCENE, out)
     clicked = ScenePoints(NAMES, POINTS, ("other",), np.full((1, 4, 2), np.nan))
-    with pytest.raises(UsageError, match="points were clicked in camera 'other' already, but it has no image; cameras with one: wide, tall"):
+    with pytest.raises(
+        UsageError, match="points were clicked in camera 'other' already, but it has no image; cameras with one: wide, tall"
+    ):
         scene_page(images, clicked, out)
     other_size = ScenePoints(NAMES, POINTS, ("wide",), np.full((1, 4, 2), np.nan), image_size=((640, 400),))
     with pytest.raises(UsageError, match=r"wide.png is 320x200 px, but camera 'wide' was clicked in an image of 640x400 px"):
