@@ -31,6 +31,7 @@ _FIRM = 1e-9
 _ENOUGH = 1e-4
 """Relative gain of a step, and change of a scale, below which the adjustment has settled."""
 _GIVE_UP = 1e9
+_PROBES = 2
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,10 @@ def _seen_by_others(views: Views) -> npt.NDArray[np.bool_]:
     return np.asarray(np.bincount(which)[which] > 1)
 
 
+def _sum(one: Normal, two: Normal) -> Normal:
+    return Normal(*(getattr(one, name) + getattr(two, name) for name in Normal.__dataclass_fields__))
+
+
 @dataclass(frozen=True)
 class _Problem:
     """What stays the same during the adjustment."""
@@ -126,7 +131,7 @@ class _Problem:
         covariance = slack.covariance(linear.rate, self.free) if slack else None
         data = normal_equations(linear, self.structure, self.views, self.where, weights, covariance)
         _, prior = prior_normal(state, self.structure, self.where, self.priors)
-        return Normal(*(getattr(data, name) + getattr(prior, name) for name in Normal.__dataclass_fields__)), prior
+        return _sum(data, prior), prior
 
     def after_slack(self, state: State, sigma: FloatArray, slack: Slack, before: FloatArray) -> tuple[FloatArray, Slack]:
         """Return the residuals without each view's own deviation, given those ``before`` for the weights; and the slack they suggest."""
@@ -171,21 +176,26 @@ class _Problem:
             return None
 
     def decided_unknowns(self, state: State, sigma: FloatArray, slack: Slack, residual: FloatArray) -> float:
-        """Return how many unknowns the images decide: all less those that the priors hold, by Hutchinson's estimate of the trace."""
-        normal, prior = self.equations(state, self.weights(residual, sigma), slack)
-        random, probes, held = np.random.default_rng(0), 8, 0.0
-        M, K = normal.local_gradient.shape
-        touched = np.einsum("mii->mi", normal.local_local) > 0
-        for _ in range(probes):
-            along, across = random.choice([-1.0, 1.0], self.where.size), random.choice([-1.0, 1.0], (M, K))
-            step = solve(replace(normal, global_gradient=along, local_gradient=across), damping=_FIRM)
-            held += float(along @ prior.global_global @ step.global_step)
-            pulled = np.einsum("mij,mj->mi", prior.local_local, step.local_step)
-            if M > 1:
-                pulled[:-1] += np.einsum("mij,mj->mi", prior.local_next, step.local_step[1:])
-                pulled[1:] += np.einsum("mji,mj->mi", prior.local_next, step.local_step[:-1])
-            held += float((across * pulled).sum())
-        decided = self.where.size + int(touched.sum()) - held / probes
+        """Return how many unknowns the images decide and not the priors: the trace of the influence matrix.
+
+        By Hutchinson's estimate on random residuals (Hutchinson, "A stochastic estimator of the trace of the influence matrix", 1990), whose
+        terms cannot be negative however stiff the priors are.
+        """
+        weights = self.weights(residual, sigma)
+        linear = self.linear(state)
+        covariance = slack.covariance(linear.rate, self.free) if slack else None
+        prior = prior_normal(state, self.structure, self.where, self.priors)[1]
+        random, decided = np.random.default_rng(0), 0.0
+        for _ in range(_PROBES):
+            signs = random.choice([-1.0, 1.0], residual.shape) / np.sqrt(np.maximum(weights, 1e-12))[..., None]
+            probe = replace(linear, residual=np.where(weights[..., None] > 0, signs, 0.0))
+            data = normal_equations(probe, self.structure, self.views, self.where, weights, covariance)
+            step = solve(
+                _sum(data, replace(prior, global_gradient=0 * prior.global_gradient, local_gradient=0 * prior.local_gradient)),
+                damping=_FIRM,
+            )
+            decided += float(data.global_gradient @ step.global_step) + float((data.local_gradient * step.local_step).sum())
+        decided /= _PROBES
         if not slack:
             return decided
         # What a view's own deviation takes up is not taken up by the rest as well.

@@ -97,10 +97,9 @@ def findings(summary: ReportSummary) -> Iterator[Finding]:
         yield Finding("target_scale", abs(size - 1) * 100, f"'{target}'", text, {"target": target})
     if summary.clocks_were_solved or summary.jitter_s > 0:
         yield Finding("clock_jitter", summary.jitter_s * 1000)
-    total = len(summary.rejected) + summary.views
-    if total:
-        count = len(summary.rejected)
-        yield Finding("rejected_views", 100 * count / total, found=f"{count} of {total} views ({100 * count / total:.1f} %)")
+    if summary.frames:
+        count, share = len(summary.rejected), 100 * len(summary.rejected) / summary.frames
+        yield Finding("rejected_views", share, found=f"{count} of {summary.frames} frames with a view ({share:.1f} %)")
 
 
 def _held_out(summary: ReportSummary) -> Iterator[Finding]:

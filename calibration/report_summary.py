@@ -95,6 +95,8 @@ class ReportSummary:
     """(G, 2) rad, m."""
     target_sizes: dict[str, float] = field(default_factory=dict)
     """Measured over declared size of each target, compared with the others; empty where it cannot be known."""
+    frames: int = 0
+    """Frames of single cameras with a view, the rejected ones included."""
     detect_seconds: float = float("nan")
     solve_seconds: float = float("nan")
     converged: bool | None = None
@@ -165,9 +167,16 @@ def _of_rig(calibration: RigCalibration) -> ReportSummary:
         "rig", rig.name, tuple(cameras), shared, tuple(links), tuple(map(tuple, groups)),
         tuple(name for name in observations.cameras if name not in rig.cameras), calibration.held_out, calibration.jitter_s,
         dict(calibration.rejected), observations.moments, len(np.unique(all_views.moment)), observations.targets,
-        calibration.T_room_target, calibration.target_sigma, relative_target_sizes(observations, rig), calibration.detect_seconds,
-        calibration.solve_seconds, calibration.converged,
+        calibration.T_room_target, calibration.target_sigma, relative_target_sizes(observations, rig), _frames(calibration),
+        calibration.detect_seconds, calibration.solve_seconds, calibration.converged,
     )  # fmt: skip
+
+
+def _frames(calibration: RigCalibration) -> int:
+    observations, views = calibration.observations, calibration.views
+    numbers = observations.frame_index[views.camera, views.moment]
+    used = {f"{observations.cameras[c]} frame {number}" for c, number in zip(views.camera, numbers, strict=True)}
+    return len(used | set(calibration.rejected))
 
 
 def _numbered_as(names: tuple[str, ...], observed: tuple[str, ...], views: Views) -> Views:
@@ -190,5 +199,5 @@ def _of_lens(calibration: IntrinsicsCalibration, name: str) -> ReportSummary:
     return ReportSummary(
         "lens", name, (camera,), np.array([[count]]), (), ((0,),), (), None, 0.0,
         {f"view {view}": reason for view, reason in calibration.rejected.items()}, count + len(calibration.rejected), count, None,
-        np.zeros((0, 4, 4)), np.zeros((0, 2)),
+        np.zeros((0, 4, 4)), np.zeros((0, 2)), frames=count + len(calibration.rejected),
     )  # fmt: skip

@@ -96,10 +96,10 @@ def calibrate_rig(
         )
     rig = _rig(observations, settings, result, where, graph)
     offsets = result.state.offset_s
-    held_out = observations if settings.train == "all" else in_step(observations, offsets)
-    held_out = only(
-        held_out, np.zeros_like(held_out.frame_index, dtype=bool) if settings.train == "all" else ~_trained(held_out, settings.train)
-    )
+    unseen = [
+        only(item, np.zeros_like(item.frame_index, dtype=np.bool_) if settings.train == "all" else ~_trained(item, settings.train))
+        for item in (in_step(observations, offsets), observations)
+    ]
     sigma = np.full((len(observations.targets.names), 2), np.nan)
     for g, columns in enumerate(where.target):
         if (columns < where.size).all():
@@ -116,7 +116,8 @@ def calibrate_rig(
         weight=result.weight,
         noise_px=result.noise_px,
         jitter_s=result.slack.time_s,
-        held_out=score_held_out(rig, held_out),
+        held_out=score_held_out(rig, unseen[0]),
+        held_out_as_stamped=score_held_out(rig, unseen[1]),
         rejected=_rejected(observations, views, moments, result),
         solve_seconds=time.monotonic() - began,
         converged=result.converged,

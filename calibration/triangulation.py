@@ -23,7 +23,7 @@ def triangulate_pixels(models: Sequence[CameraModel], T_camera_room: FloatArray,
     """
     rays = np.stack([model.rays(uv) for model, uv in zip(models, pixels, strict=True)])
     R, t = T_camera_room[:, :3, :3], T_camera_room[:, :3, 3]
-    seen = np.isfinite(rays).all(axis=-1)
+    seen = np.asarray(np.isfinite(rays).all(axis=-1))
     directions = np.where(seen[..., None], np.einsum("cij,cni->cnj", R, rays), 0.0)
     origins = -np.einsum("cij,ci->cj", R, t)
     projectors = (np.eye(3) - directions[..., :, None] * directions[..., None, :]) * seen[..., None, None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,18 +143,21 @@ class Recording:
         return next(image for _, _, image in self.frames(camera, [index]))
 
     def frame_sets(
-        self, start_s: float | None = None, stop_s: float | None = None, start: int | None = None, stop: int | None = None
-    ) -> FrameSets:
+        self, start_s: float | None = None, stop_s: float | None = None, start: int | None = None, stop: int | None = None,
+        clock_offset_s: Mapping[str, float] = {},
+    ) -> FrameSets:  # fmt: skip
         """Put the cameras in step by time, over all of the recording, seconds [start_s, stop_s) or the master's frames [start, stop).
 
-        Stills are put in step by their numbers. Raises: UsageError if the range is empty or outside the recording, or in seconds of stills;
+        ``clock_offset_s`` maps a camera to its true capture time minus the stamped one, where that was calibrated; all times returned are then
+        the true ones. Stills are put in step by their numbers. Raises: UsageError if the range is empty or outside the recording, or in seconds of stills;
         DataError for cameras with different numbers of stills.
         """
         if self.is_stills:
             self._check_in_step()
             if start_s is not None or stop_s is not None:
                 raise UsageError(f"Recording '{self.settings.name}' holds stills, which have no times; give the range in frames.")
-        return build_frame_sets({name: self.times_s[name] for name in self.cameras}, start_s=start_s, stop_s=stop_s, start=start, stop=stop)
+        times = {name: self.times_s[name] + clock_offset_s.get(name, 0.0) for name in self.cameras}
+        return build_frame_sets(times, start_s=start_s, stop_s=stop_s, start=start, stop=stop)
 
     def content_key(self, cameras: Sequence[str] | None = None) -> str:
         """Return a hash of the videos, times and crop origins of some cameras (by default all in use), for a stage's cache."""

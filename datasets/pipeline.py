@@ -81,7 +81,8 @@ def process(
     if settings.cameras:
         recording = recording.select(settings.cameras)
     rig, rig_source = find_rig(recording, settings)
-    frame_sets = recording.frame_sets(start=settings.start, stop=settings.stop)
+    clocks = {name: camera.time_offset_s for name, camera in rig.cameras.items()}
+    frame_sets = recording.frame_sets(start=settings.start, stop=settings.stop, clock_offset_s=clocks)
     landmarks = detect(recording, frame_sets, workers=settings.workers, progress=lambda done, total: progress("detect", done, total))
     motion = _fit(landmarks, rig, settings, lambda done, total: progress("fit", done, total))
     trajectory = _retarget(motion, robot, lambda done, total: progress("retarget", done, total))

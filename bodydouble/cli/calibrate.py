@@ -247,11 +247,11 @@ def _rig(path: Path) -> Rig:
 
 
 def _start(text: str) -> Rig | None:
-    from bodydouble.calibration.presets import preset_names, preset_rig
+    from bodydouble.calibration.presets import PRESETS, preset_rig
 
     if not text:
         return None
-    return preset_rig(text) if text in preset_names() or not Path(text).exists() else _rig(Path(text))
+    return preset_rig(text) if text in PRESETS or not Path(text).exists() else _rig(Path(text))
 
 
 def _matching(fixed: Rig, recording: Recording) -> Rig:
@@ -264,15 +264,20 @@ def _matching(fixed: Rig, recording: Recording) -> Rig:
 
 
 def _verdict(result: RigCalibration, purpose: str) -> str:
-    from bodydouble.calibration.calibration_checks import check_rig, worst_verdict
+    from bodydouble.calibration.calibration_checks import calibration_checks, worst
 
-    return worst_verdict(check_rig(result, purpose))
+    return worst(calibration_checks(result, purpose))
 
 
 def _described(result: RigCalibration, purpose: str, out: Path, report: Path | None) -> dict[str, Any]:
-    from bodydouble.calibration.report_json import rig_report
+    from bodydouble.calibration.calibration_checks import checks_of, worst
+    from bodydouble.calibration.report_json import report_json
+    from bodydouble.calibration.report_summary import summarize
 
-    return {**rig_report(result, purpose=purpose), "rig": str(out), "report": str(report) if report else None}
+    summary = summarize(result)
+    checks = checks_of(summary, purpose)
+    content: dict[str, Any] = json.loads(report_json(summary, checks, worst(checks), purpose))
+    return {**content, "rig": str(out), "report": str(report) if report else None}
 
 
 def _print_rig(result: RigCalibration, purpose: str, out: Path, report: Path | None) -> None:
@@ -281,7 +286,7 @@ def _print_rig(result: RigCalibration, purpose: str, out: Path, report: Path | N
     from rich.table import Table
     from rich.text import Text
 
-    from bodydouble.calibration.calibration_checks import check_rig, worst_verdict
+    from bodydouble.calibration.calibration_checks import calibration_checks, worst
     from bodydouble.cli.quality_table import STYLES
 
     console = Console(highlight=False)
@@ -302,11 +307,11 @@ def _print_rig(result: RigCalibration, purpose: str, out: Path, report: Path | N
             f"Held out: {len(errors)} distances on {result.held_out.frames} unseen moments are off by {np.median(errors):.2f} mm (median), "
             f"{np.sqrt(np.mean(errors**2)):.2f} mm (rms), {np.percentile(errors, 95):.2f} mm (p95)."
         )
-    checks = check_rig(result, purpose)
+    checks = calibration_checks(result, purpose)
     for item in checks:
         if item.verdict != "PASS":
             console.print(Text.assemble((item.verdict, STYLES[item.verdict]), f" {item.name}: {item.found} ", (item.remedy, "dim")))
-    verdict = worst_verdict(checks)
+    verdict = worst(checks)
     console.print(Text.assemble((verdict, STYLES[verdict]), f" for {purpose}; solved in {result.solve_seconds:.1f} s"))
     console.print(Text(f"Wrote {out}" + (f" and {report / 'calibration_report.html'}" if report else "")), soft_wrap=True)
 
