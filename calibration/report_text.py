@@ -42,3 +42,8 @@ def listed(names: Iterable[str]) -> str:
     """Return "'a', 'b' and 'c'"."""
     quoted = [f"'{name}'" for name in names]
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 view", "12,345 views"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -116,6 +116,7 @@ def rig(
         None, "--tag-map", metavar="TOML", help="Write where still boards and tags are in the room.", show_default=False
     ),
     purpose: str = typer.Option("hands", "--purpose", help="What the calibration must be good enough for: hands or body."),
+    strict: bool = typer.Option(False, "--strict", help="Exit 1 when the verdict is FAIL, for unattended runs."),
     workers: int | None = _WORKERS,
     force: bool = typer.Option(False, "--force", help="Replace the outputs if they are there."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object a program can read."),
@@ -123,7 +124,7 @@ def rig(
     """Calibrate a rig: cameras that stand still with a board moved before them, or a worn rig that moves past boards and tags in the room.
 
     Lenses, mounts, clock offsets, the tags' places and all motion are solved at once. Half of the frames are held out and scored in millimetres.
-    Exits 1 when the report's verdict is FAIL; the rig is written all the same.
+    The rig is written whatever the report's verdict, PASS, WARN or FAIL.
 
     Example: bodydouble calibrate rig takes/board --board board.toml -o rig.toml --report report
     """
@@ -166,7 +167,7 @@ def rig(
         typer.echo(json.dumps(_described(result, purpose, out, report), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _print_rig(result, purpose, out, report)
-    if verdict == "FAIL":
+    if strict and verdict == "FAIL":
         raise typer.Exit(1)
 
 

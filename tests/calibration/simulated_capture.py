@@ -54,13 +54,14 @@ class Truth:
 def simulate(
     rig: Rig, targets: Targets, T_room_target: FloatArray, motions: Mapping[str, Motion], *, seconds: float = 10.0, rate_hz: float = 30.0,
     seed: int = 0, noise_px: float = 0.2, clock_offsets_s: Mapping[str, float] | None = None, phases_s: Mapping[str, float] | None = None,
-    jitter_s: float = 0.0, missed: float = 0.1, dropped: float = 0.0, outliers: float = 0.0,
+    jitter_s: float = 0.0, missed: float = 0.1, dropped: float = 0.0, outliers: float = 0.0, exclusive: bool = False,
 ) -> tuple[Observations, Truth]:  # fmt: skip
     """Return what ``rig`` sees, and the truth. A frame is stamped with its true time minus the offset of its camera's clock.
 
     ``motions``: pose over time of every moving body and of targets whose ``T_room_target`` (G, 4, 4) is NaN. ``clock_offsets_s``: instead of those of
     the rig. ``phases_s``: how long after the moment a camera takes its frame. ``jitter_s``: one standard deviation of each stamp's own error.
     ``missed``, ``outliers``: shares of the targets in view that are not found, or found 5 to 50 px off. ``dropped``: share of frames that are not there.
+    ``exclusive``: no two cameras see the same target at a moment (which of them sees it is chance), as if they had no common view.
     """
     rng = np.random.default_rng(seed)
     if clock_offsets_s is not None:
@@ -78,6 +79,10 @@ def simulate(
             own = targets.points_of(g)
             pixels[row][:, own] = _in_view(camera.model, T_camera_room @ T_room, targets.points[own])
     of_point = targets.target_of_point
+    if exclusive:
+        saw = np.stack([np.isfinite(pixels[:, :, targets.points_of(g), 0]).any(axis=-1) for g in range(count)], axis=-1)
+        chosen = np.where(saw, rng.random(saw.shape), -1.0).argmax(axis=0)
+        pixels[(chosen != np.arange(shape[0])[:, None, None])[:, :, of_point]] = np.nan
     pixels[(rng.random((*shape, count)) < missed)[:, :, of_point]] = np.nan
     pixels += noise_px * rng.normal(0, 1, pixels.shape)
     wrong = (rng.random((*shape, count)) < outliers)[:, :, of_point]
@@ -106,7 +111,9 @@ def as_built(rig: Rig, seed: int = 0, *, clocks_apart_s: float = 0.008) -> Rig:
         values = camera.model.parameters
         values[:2] *= 1 + 0.01 * rng.normal()
         values[2:4] += rng.normal(0, 6, 2)
-        values[4:] += rng.normal(0, 1, len(values) - 4) * (np.array([0.02, 0.005, 0.001, 2e-4])[: len(values) - 4] if len(values) == 8 else 1e-3)
+        values[4:] += rng.normal(0, 1, len(values) - 4) * (
+            np.array([0.02, 0.005, 0.001, 2e-4])[: len(values) - 4] if len(values) == 8 else 1e-3
+        )
         T = camera.T_body_camera.copy()
         T[:3, :3] = T[:3, :3] @ rotation.exp(rng.normal(0, 0.03, 3))
         T[:3, 3] += rng.normal(0, 0.005, 3)

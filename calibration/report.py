@@ -1,0 +1,39 @@
+"""Write the report of a calibration: a page for people and a JSON file for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bodydouble.atomic import write_atomically
+from bodydouble.calibration.calibration_checks import checks_of, worst
+from bodydouble.calibration.intrinsics import IntrinsicsCalibration
+from bodydouble.calibration.report_html import report_html
+from bodydouble.calibration.report_json import report_json
+from bodydouble.calibration.report_summary import summarize
+from bodydouble.calibration.rig_calibration import RigCalibration
+from bodydouble.calibration.thresholds import thresholds
+from bodydouble.check import Verdict
+
+HTML_FILE = "calibration_report.html"
+JSON_FILE = "calibration_report.json"
+
+
+def write_report(
+    calibration: RigCalibration | IntrinsicsCalibration, folder: Path, *, purpose: str = "hands", settings: Mapping[str, str] | None = None,
+    camera: str = "camera",
+) -> Verdict:  # fmt: skip
+    """Write ``calibration_report.html`` and ``calibration_report.json`` to a folder and return the verdict.
+
+    ``settings`` (name to value) are shown as what was chosen. ``camera`` names the one of a lens calibration. The JSON file is written last,
+    so that where it is new both are. Raises: UnknownNameError for an unknown purpose; BodydoubleError when the folder cannot be written.
+    """
+    thresholds(purpose)
+    summary = summarize(calibration, camera=camera)
+    checks = checks_of(summary, purpose)
+    verdict = worst(checks)
+    page = report_html(summary, checks, verdict, purpose, settings)
+    data = report_json(summary, checks, verdict, purpose, settings)
+    for name, text in ((HTML_FILE, page), (JSON_FILE, data)):
+        write_atomically(Path(folder) / name, text.encode("utf-8", "backslashreplace"))  # a file's name may hold what is not Unicode
+    return verdict
