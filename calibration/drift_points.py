@@ -131,12 +131,13 @@ def _in_step(pixels: FloatArray, sigma: FloatArray, times: FloatArray) -> tuple[
     before[:, 0], after[:, -1], before_s[:, 0], after_s[:, -1] = np.nan, np.nan, np.nan, np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         velocity = np.full_like(pixels, np.nan)
-        for first, first_s, last, last_s in (
-            (pixels, times, after, after_s), (before, before_s, pixels, times), (before, before_s, after, after_s)
+        for first, first_s, last, last_s, longest in (
+            (pixels, times, after, after_s, _NEIGHBOUR_S), (before, before_s, pixels, times, _NEIGHBOUR_S),
+            (before, before_s, after, after_s, 2 * _NEIGHBOUR_S),
         ):  # fmt: skip
             gap = (last_s - first_s)[..., None, None]
             found = (last - first) / gap
-            velocity = np.where(np.isfinite(found) & (gap > 0) & (gap <= 2 * _NEIGHBOUR_S), found, velocity)
+            velocity = np.where(np.isfinite(found) & (gap > 0) & (gap <= longest), found, velocity)
     velocity = np.nan_to_num(velocity)
     early = np.nan_to_num(moment_s - times)[..., None]
     way = np.linalg.norm(velocity, axis=-1) * np.abs(early)

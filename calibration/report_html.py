@@ -14,7 +14,7 @@ from bodydouble.calibration.report_histogram import distance_histogram, error_hi
 from bodydouble.calibration.report_json import versions
 from bodydouble.calibration.report_rig_sketch import body_scene, rig_sketches
 from bodydouble.calibration.report_style import STYLE
-from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, median, p95, rms
+from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, finite_distance_errors, median, p95, rms
 from bodydouble.calibration.report_tables import (
     errors_table,
     extrinsics_table,
@@ -112,6 +112,12 @@ def _held_out(summary: ReportSummary) -> str:
         f"Triangulated minus true distance. Shaded: half of all distances are off by less than {quantity(median(np.abs(errors)), 'mm')}. "
         f"Mean {errors.mean():+.3f} mm; a mean far from 0 is a rig that is too large or too small."
     )
+    stamped = 1000 * finite_distance_errors(summary.held_out_as_stamped)
+    if len(stamped) and summary.clocks_were_solved:
+        text += (
+            f"<p>Frames were put into moments by the calibrated clocks. With the moments that the stamps say, the same distances are "
+            f"{quantity(median(np.abs(stamped)), 'mm')} off (median; root mean square {quantity(rms(stamped), 'mm')}).</p>"
+        )
     drawing = distance_histogram(errors)
     return f'<h2>Measured on frames that the solver did not see</h2>{text}<figure class="full">{drawing}<figcaption>{caption}</figcaption></figure>'
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from bodydouble import __version__
 from bodydouble.calibration.models import name_of
-from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, median, p95, rms
+from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, finite_distance_errors, median, p95, rms
+from bodydouble.calibration.rig_calibration import HeldOutScore
 from bodydouble.check import Check, Verdict
 
 REPORT_VERSION = 1
@@ -27,11 +28,10 @@ def report_json(
 
     ``held_out`` holds what was measured on moments that the solver did not see: ``board_distance_mm`` (median, rmse and p95 of the absolute
     errors of board distances, and their signed mean), ``reprojection_px`` of each camera, the numbers of triangulated ``corners`` and of
-    ``frames``. ``time_offsets_ms`` is true capture time minus stamped time of each camera, null where clocks were taken as exact. Units are in the names;
+    ``frames``; ``held_out_as_stamped`` the same without the calibrated clocks, null where there is none. ``time_offsets_ms`` is true capture time minus stamped time of each camera, null where clocks were taken as exact. Units are in the names;
     sigma are one standard deviation.
     """
     cameras = {camera.name: camera for camera in summary.cameras}
-    errors_mm = 1000 * summary.distance_error_m
     content = {
         "report_version": REPORT_VERSION,
         "kind": summary.kind,
@@ -40,17 +40,12 @@ def report_json(
         "verdict": verdict,
         "checks": [check.as_dict() for check in checks],
         "held_out": {
-            "board_distance_mm": {
-                "median": median(np.abs(errors_mm)),
-                "rmse": rms(errors_mm),
-                "p95": p95(np.abs(errors_mm)),
-                "mean_signed": float(errors_mm.mean()) if len(errors_mm) else None,
-                "distances": len(errors_mm),
-            },
+            "board_distance_mm": _distances(summary.held_out),
             "corners": summary.held_out.corners if summary.held_out else 0,
             "frames": summary.held_out.frames if summary.held_out else 0,
             "reprojection_px": {name: _spread(camera.held_out_px) for name, camera in cameras.items()},
         },
+        "held_out_as_stamped": {"board_distance_mm": _distances(summary.held_out_as_stamped)},
         "train": {
             "reprojection_px": {name: _spread(camera.error_px) for name, camera in cameras.items()},
             "noise_px": {name: camera.noise_px for name, camera in cameras.items()},
@@ -85,6 +80,17 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[library] = "not installed"
     return found
+
+
+def _distances(score: HeldOutScore | None) -> dict[str, Any]:
+    errors_mm = 1000 * finite_distance_errors(score)
+    return {
+        "median": median(np.abs(errors_mm)),
+        "rmse": rms(errors_mm),
+        "p95": p95(np.abs(errors_mm)),
+        "mean_signed": float(errors_mm.mean()) if len(errors_mm) else None,
+        "distances": len(errors_mm),
+    }
 
 
 def _spread(values: Any) -> dict[str, float]:

@@ -97,6 +97,8 @@ class ReportSummary:
     """Measured over declared size of each target, compared with the others; empty where it cannot be known."""
     frames: int = 0
     """Frames of single cameras with a view, the rejected ones included."""
+    held_out_as_stamped: HeldOutScore | None = None
+    """The held-out score with the moments that the stamps say, before the calibrated clocks put the frames in step."""
     detect_seconds: float = float("nan")
     solve_seconds: float = float("nan")
     converged: bool | None = None
@@ -115,10 +117,15 @@ class ReportSummary:
     @property
     def distance_error_m(self) -> FloatArray:
         """(D,) signed held-out errors of board distances that are finite."""
-        if self.held_out is None:
-            return np.zeros(0)
-        errors = np.asarray(self.held_out.distance_error_m, dtype=np.float64)
-        return errors[np.isfinite(errors)]
+        return finite_distance_errors(self.held_out)
+
+
+def finite_distance_errors(score: HeldOutScore | None) -> FloatArray:
+    """Return (D,) signed errors in m of a score; none where there is no score."""
+    if score is None:
+        return np.zeros(0)
+    errors = np.asarray(score.distance_error_m, dtype=np.float64)
+    return errors[np.isfinite(errors)]
 
 
 def median(values: FloatArray) -> float:
@@ -168,7 +175,7 @@ def _of_rig(calibration: RigCalibration) -> ReportSummary:
         tuple(name for name in observations.cameras if name not in rig.cameras), calibration.held_out, calibration.jitter_s,
         dict(calibration.rejected), observations.moments, len(np.unique(all_views.moment)), observations.targets,
         calibration.T_room_target, calibration.target_sigma, relative_target_sizes(observations, rig), _frames(calibration),
-        calibration.detect_seconds, calibration.solve_seconds, calibration.converged,
+        calibration.held_out_as_stamped, calibration.detect_seconds, calibration.solve_seconds, calibration.converged,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from bodydouble.calibration.pose_graph import PoseGraph, connect
 from bodydouble.calibration.rig import MountedCamera, Rig, Sigma
 from bodydouble.calibration.rig_calibration import RigCalibration
 from bodydouble.calibration.transform import pose_from
-from bodydouble.calibration.view_selection import spread_moments, spread_views
+from bodydouble.calibration.view_selection import spread_moments, spread_views, sharpness
 from bodydouble.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
@@ -146,7 +146,8 @@ def _lenses(
             models.append(known.camera(name).model)
             continue
         own = views.select(views.camera == c)
-        own = own.select(spread_views(own, observations.image_size[c], LENS_VIEWS))
+        sharp = sharpness(observations, c, own.moment)
+        own = own.select(spread_views(own, observations.image_size[c], LENS_VIEWS, sharp))
         lens = settings.lens if isinstance(settings.lens, str) else settings.lens.get(name, "auto")
         try:
             size = observations.image_size[c]

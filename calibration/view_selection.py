@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.bundle_state import Views
+from bodydouble.calibration.observations import Observations
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -14,8 +17,28 @@ _NEAR = 0.03
 """In image widths: views of a board that lies nearly as in one already chosen bring the same error again, not another one."""
 
 
-def spread_views(views: Views, image_size: tuple[int, int], count: int) -> IntArray:
-    """Return the indices of at most ``count`` views of one camera that are spread over the image and over tilts, most points first.
+_WORTH = 0.3
+"""A view that is blurred and near to others brings less than it spoils."""
+_EXPOSURE_S = 1 / 100
+"""How long a frame is exposed, about; where rows are read one after another, distortion by motion is of the same order."""
+_BLUR_PX = 0.5
+"""Motion blur at which a view counts half."""
+
+
+def sharpness(observations: Observations, camera: int, moments: IntArray) -> FloatArray:
+    """Return (V,) in (0, 1] how little the targets moved while a camera's frames at some moments were exposed; 1 where that cannot be told."""
+    step = np.linalg.norm(np.diff(observations.pixels[camera], axis=0), axis=-1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # moments in which nothing was seen
+        speed = np.nanmedian(step, axis=1) / np.diff(observations.times_s[camera])
+        fastest = np.nanmax(np.stack([np.append(np.nan, speed), np.append(speed, np.nan)]), axis=0)
+    return np.asarray(1 / (1 + np.nan_to_num(fastest[moments]) * _EXPOSURE_S / _BLUR_PX))
+
+
+def spread_views(views: Views, image_size: tuple[int, int], count: int, sharp: FloatArray | None = None) -> IntArray:
+    """Return the indices of at most ``count`` views of one camera that are spread over the image and over tilts, richest and sharpest first.
+
+    ``sharp`` (V,) in (0, 1] as ``sharpness``, all alike by default.
 
     Farthest-point sampling on where the corners of the target's bounding square would be in the image (an affine map from the target to the
     image, plus how much the map changes across it), in image widths (Gonzalez, "Clustering to minimize the maximum intercluster distance",
@@ -25,12 +48,12 @@ def spread_views(views: Views, image_size: tuple[int, int], count: int) -> IntAr
         return np.zeros(0, dtype=np.int64)
     features = np.stack([_placement(views, v, max(image_size)) for v in range(len(views))])
     points = views.seen.sum(axis=1)
-    chosen = [int(np.argmax(points))]
+    chosen = [int(np.argmax(points * (1.0 if sharp is None else sharp)))]
     distance = np.linalg.norm(features - features[chosen[0]], axis=1)
-    share = 0.5 + 0.5 * points / max(points.max(), 1)
+    share = (0.5 + 0.5 * points / max(points.max(), 1)) * (1.0 if sharp is None else sharp)
     while len(chosen) < min(count, len(views)):
         best = int(np.argmax(distance * share))
-        if distance[best] < _NEAR:
+        if distance.max() < _NEAR or (distance * share)[best] < _WORTH * _NEAR:
             break
         chosen.append(best)
         distance = np.minimum(distance, np.linalg.norm(features - features[best], axis=1))

@@ -59,7 +59,7 @@ def intrinsics(
     from bodydouble.calibration.intrinsics import calibrate_lens, find_lens
     from bodydouble.calibration.observations import views_of
     from bodydouble.calibration.rig_solve import LENS_VIEWS
-    from bodydouble.calibration.view_selection import spread_views
+    from bodydouble.calibration.view_selection import spread_views, sharpness
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.errors import DataError
 
@@ -70,7 +70,7 @@ def intrinsics(
         recording = _one_camera(path)
         observations = _observe(recording, boards, workers, progress)
         views = views_of(observations)
-        chosen = spread_views(views, observations.image_size[0], LENS_VIEWS)
+        chosen = spread_views(views, observations.image_size[0], LENS_VIEWS, sharpness(observations, 0, views.moment))
         progress("lenses", 0, 1)
         try:
             size = observations.image_size[0]

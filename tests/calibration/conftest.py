@@ -180,7 +180,7 @@ def _simulated_calibration(
     return RigCalibration(
         rig, {"room": names[0]}, observations, np.full((1, 4, 4), np.nan), np.full((1, 2), np.nan), views,
         np.where(views.seen[..., None], residual, 0.0), np.where(views.seen, 1.0, 0.0), np.full(len(names), noise_px), 2e-4, score,
-        rejected, 12.3, 0.8,
+        rejected=rejected, detect_seconds=12.3, solve_seconds=0.8,
     )  # fmt: skip
 
 
