@@ -10,6 +10,7 @@ from bodydouble.calibration.report_text import NOT_MEASURED, quantity
 
 FloatArray = npt.NDArray[np.float64]
 
+_HEADROOM = 1.12
 _TAIL = 99.5
 """Per cent of the values that the axis spans; the rest is counted beside it, so that one wild value does not flatten the others."""
 
@@ -22,15 +23,15 @@ def distance_histogram(errors_mm: FloatArray, *, width: float = 860, height: flo
     step = round_step(2 * reach, 60)
     reach = step * np.ceil(reach / step)
     share = _shares(errors_mm, np.linspace(-reach, reach, 2 * round(reach / step) + 1))
-    left, right, top, bottom = 46.0, width - 14, 14.0, height - 40
-    content = _frame(left, right, top, bottom, float(share.max()), "share of distances")
+    left, right, top, bottom, highest = 46.0, width - 14, 14.0, height - 40, _HEADROOM * float(share.max())
+    content = _frame(left, right, top, bottom, highest, "share of distances")
     half = float(np.median(np.abs(errors_mm)))
 
     def x(value: float) -> float:
         return left + (value + reach) / (2 * reach) * (right - left)
 
     content.append(rectangle(x(-min(half, reach)), top, x(min(half, reach)) - x(-min(half, reach)), bottom - top, "band"))
-    content += _bars(share, left, right, top, bottom, float(share.max()))
+    content += _bars(share, left, right, top, bottom, highest)
     content.append(line(x(0), top, x(0), bottom, "zero"))
     content += _axis(-reach, reach, left, right, bottom, "triangulated minus true distance (mm)")
     low, high = int((errors_mm < -reach).sum()), int((errors_mm > reach).sum())
@@ -56,8 +57,8 @@ def error_histogram(
     reach = histogram_reach(both) if reach is None else reach
     edges = np.linspace(0, reach, 31)
     shares = [_shares(values, edges) for values in (solved_px, held_out_px) if len(values)]
-    left, right, top, bottom = 40.0, width - 8, 12.0, height - 36
-    highest = max(1e-3, *(float(share.max()) for share in shares))
+    left, right, top, bottom = 40.0, width - 16, 14.0, height - 36
+    highest = _HEADROOM * max(1e-3, *(float(share.max()) for share in shares))
     content = _frame(left, right, top, bottom, highest, "share of corners")
     if len(solved_px):
         content += _bars(shares[0], left, right, top, bottom, highest)

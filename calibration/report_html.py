@@ -137,7 +137,7 @@ def _cameras(summary: ReportSummary) -> str:
     if summary.held_out is not None:
         note += (
             ' Histogram:<span class="key bar"></span>frames solved with<span class="key outline"></span>held-out frames, against the '
-            "triangulated corner (which lies between the cameras that saw it, so these are smaller by nature)."
+            "triangulated corner (which lies between the cameras that saw it, so these tend to be smaller)."
         )
     cards = "".join(_camera(camera, reach if reach > common else common) for camera, reach in zip(summary.cameras, reaches, strict=True))
     return f"<h2>{'Cameras' if len(summary.cameras) > 1 else 'Camera'}</h2>{errors_table(summary)}{note}</p>{cards}"

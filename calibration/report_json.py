@@ -28,8 +28,8 @@ def report_json(
 
     ``held_out`` holds what was measured on moments that the solver did not see: ``board_distance_mm`` (median, rmse and p95 of the absolute
     errors of board distances, and their signed mean), ``reprojection_px`` of each camera, the numbers of triangulated ``corners`` and of
-    ``frames``; ``held_out_as_stamped`` the same without the calibrated clocks, null where there is none. ``time_offsets_ms`` is true capture time minus stamped time of each camera, null where clocks were taken as exact. Units are in the names;
-    sigma are one standard deviation.
+    ``frames``; ``held_out_as_stamped`` the distances without the calibrated clocks, null where there is none. ``time_offsets_ms`` is true
+    capture time minus stamped time of each camera, null where clocks were taken as exact. Units are in the names; sigma are one standard deviation.
     """
     cameras = {camera.name: camera for camera in summary.cameras}
     content = {

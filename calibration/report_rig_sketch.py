@@ -70,9 +70,8 @@ def rig_sketches(scene: Scene) -> list[tuple[str, str]]:
     ends = [position + reach * outline for position, outline in zip(scene.positions, scene.outlines, strict=True)]
     everything = np.concatenate([everything, *ends])
     low, high = everything.min(axis=0), everything.max(axis=0)
-    scale = min(
-        (_WIDTH - 2 * _MARGIN) / max(float((high - low)[:2].max()), 0.05), (_HEIGHT - 2 * _MARGIN) / max(float((high - low).max()), 0.05)
-    )
+    x, y, z = np.maximum(high - low, 0.05)
+    scale = min((_WIDTH - 2 * _MARGIN) / max(x, y), (_HEIGHT - 2 * _MARGIN) / max(x, z))
     return [(f"{axes} ({where})", _side(scene, ends, reach, (low + high) / 2, scale, pair, sign)) for axes, where, pair, sign in SIDES]
 
 

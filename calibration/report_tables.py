@@ -130,14 +130,14 @@ def extrinsics_table(summary: ReportSummary) -> str:
     for camera in summary.cameras:
         if camera.T_body_camera is None:
             continue
-        x, y, z = 1000 * camera.T_body_camera[:3, 3]
+        x, y, z = np.round(1000 * camera.T_body_camera[:3, 3], 1) + 0.0  # no "-0.0"
         position, rotation = camera.sigma.position_m, camera.sigma.rotation_rad
         if camera.is_reference:
             spread, turned = "held", "held"
         else:
             spread = quantity(None if position is None else 1000 * position, "mm")
             turned = quantity(None if rotation is None else math.degrees(rotation), "°")
-        direction = ", ".join(f"{value:+.3f}" for value in camera.T_body_camera[:3, 2])
+        direction = ", ".join(f"{value:+.3f}" for value in np.round(camera.T_body_camera[:3, 2], 3) + 0.0)
         rows.append((escaped(camera.name), escaped(camera.body), f"{x:.1f}, {y:.1f}, {z:.1f}", spread, direction, turned))
     return table(
         ("Camera", "Body", "Position x, y, z (mm)", "σ of each axis", "Looks along x, y, z", "σ of rotation"), rows, numeric=(2, 3, 4, 5)
@@ -150,7 +150,7 @@ def targets_table(summary: ReportSummary) -> str:
         return ""
     rows = []
     for g in np.flatnonzero(np.isfinite(summary.T_room_target).all(axis=(-2, -1))):
-        x, y, z = 1000 * summary.T_room_target[g, :3, 3]
+        x, y, z = np.round(1000 * summary.T_room_target[g, :3, 3], 1) + 0.0
         rotation, position = (float(value) for value in summary.target_sigma[g])
         spread = quantity(1000 * position, "mm") if math.isfinite(position) else "held"
         turned = quantity(math.degrees(rotation), "°") if math.isfinite(rotation) else "held"

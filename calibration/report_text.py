@@ -15,13 +15,14 @@ def escaped(text: str) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a value with so many significant digits, "not measured" for NaN, infinity and None."""
+    """Return a value with so many significant digits and, from 0.01 on, at most three decimal places; "not measured" for NaN, infinity and None."""
     if value is None or not math.isfinite(value):
         return NOT_MEASURED
-    if value == 0 or float(value).is_integer() and abs(value) < 1e9:
+    if float(value).is_integer() and abs(value) < 1e9:
         return f"{value:.0f}"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(places, 8)}f}" if abs(value) < 1e9 else f"{value:.{digits}g}"
+    if not 0.01 <= abs(value) < 1e9:
+        return f"{value:.2g}"
+    return f"{value:.{min(max(0, digits - 1 - math.floor(math.log10(abs(value)))), 3)}f}"
 
 
 def quantity(value: float | None, unit: str, digits: int = 3) -> str:
