@@ -8,10 +8,11 @@ scales of corner errors and of clock jitter are found by maximum likelihood in b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from bodydouble.calibration.bundle_linearization import Linearization, Normal, linearize, normal_equations, residuals
 from bodydouble.calibration.bundle_noise import cost_of, scale_of, variance_of, weight_of
@@ -53,6 +54,7 @@ class Adjustment:
     converged: bool
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator] # its matrices are too small to share out
 def adjust(
     state: State, structure: Structure, views: Views, where: Layout, priors: Priors, *,
     steps: int = _STEPS, tolerance: float = _ENOUGH, progress: Callable[[int], None] = lambda step: None,
@@ -91,7 +93,7 @@ def adjust(
     even = np.where(views.seen, 1 / variance[views.camera][:, None], 0.0)
     covariance = solve(problem.equations(state, even, slack)[0], damping=_FIRM, covariance=True).covariance
     return Adjustment(
-        state, np.sqrt(variance), slack, covariance, residuals(state, structure, views), weight, taken, converged
+        state, np.sqrt(variance), slack, covariance, problem.residuals(state), weight, taken, converged
     )  # fmt: skip
 
 
@@ -115,6 +117,8 @@ class _Problem:
     priors: Priors
     free: npt.NDArray[np.bool_]
     informative: npt.NDArray[np.bool_]
+    latest: list[tuple[State, Linearization]] = field(default_factory=list)
+    """The state that was linearized last: a step, its cost and what follows ask for the same."""
 
     def weights(self, residual: FloatArray, sigma: FloatArray) -> FloatArray:
         """Return (V, n) 1 / px^2, robust; 0 where not seen."""
@@ -123,7 +127,15 @@ class _Problem:
 
     def linear(self, state: State) -> Linearization:
         """Return residuals and derivatives of all views."""
-        return linearize(state, self.structure, self.views, self.where.intrinsics.shape[1])
+        if not (self.latest and self.latest[0][0] is state):
+            self.latest[:] = [(state, linearize(state, self.structure, self.views, self.where.intrinsics.shape[1]))]
+        return self.latest[0][1]
+
+    def residuals(self, state: State) -> FloatArray:
+        """Return predicted minus seen pixels (V, n, 2) of all views."""
+        if self.latest and self.latest[0][0] is state:
+            return self.latest[0][1].residual
+        return residuals(state, self.structure, self.views)
 
     def equations(self, state: State, weights: FloatArray, slack: Slack) -> tuple[Normal, Normal]:
         """Return the normal equations, and those of the priors alone."""
@@ -136,7 +148,7 @@ class _Problem:
     def after_slack(self, state: State, sigma: FloatArray, slack: Slack, before: FloatArray) -> tuple[FloatArray, Slack]:
         """Return the residuals without each view's own deviation, given those ``before`` for the weights; and the slack they suggest."""
         if not slack:
-            return residuals(state, self.structure, self.views), slack
+            return self.residuals(state), slack
         found = absorb(self.linear(state), self.weights(before, sigma), slack, self.free, self.informative)
         return found.residual, found.slack
 
@@ -144,7 +156,7 @@ class _Problem:
         """Return twice the negative log likelihood, without what does not depend on the state."""
         cost = prior_normal(state, self.structure, self.where, self.priors)[0]
         if not slack:
-            return cost + cost_of(residuals(state, self.structure, self.views), self.views, sigma)
+            return cost + cost_of(self.residuals(state), self.views, sigma)
         found = absorb(self.linear(state), weights, slack, self.free, self.informative)
         return cost + cost_of(found.residual, self.views, sigma) + float(found.cost.sum())
 

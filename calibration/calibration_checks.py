@@ -136,8 +136,8 @@ def _links(summary: ReportSummary) -> Iterator[Finding]:
     if len(summary.cameras) > 1 and len(main) == len(summary.groups) and not summary.not_in_rig:
         yield Finding("separate_groups", 0.0, found="a chain of common views ties all cameras of each body")
     for link in summary.links:
-        one, other = names[link.one], names[link.other]
-        yield Finding("shared_moments", float(link.moments), f"'{one}' and '{other}'", words={"camera": one, "other": other})
+        pair = (names[link.one], names[link.other])
+        yield Finding("shared_moments", float(link.moments), listed(pair), words=dict(zip(("camera", "other"), pair, strict=True)))
 
 
 def _nearest(summary: ReportSummary, group: tuple[int, ...], others: tuple[int, ...]) -> tuple[int, int]:

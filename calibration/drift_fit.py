@@ -185,7 +185,7 @@ def linearise(points: SharedPoints, place: Placement, window: IntArray, scale: f
         score[window == w] = score[window == w] @ to_change
     seen = system.weight > 0
     t = FREEDOM / (FREEDOM + (system.r**2).sum(axis=-1)[seen] / (points.sigma[seen] * scale) ** 2)
-    # For a two-dimensional t the mean of the curvature's two directions is w^2 / (nu + 2) of the weight w.
+    # A weight w = (nu + 2) / (nu + s) goes with a curvature, mean of both directions, of w + s dw/ds = w nu / (nu + s).
     curvature = float(np.mean(t**2) / np.mean(t)) if seen.any() else 1.0
     return Linear(
         np.where(seen[..., None], system.r, np.nan), system.weight, curvature, information * curvature, score, system.B[..., :POSE]

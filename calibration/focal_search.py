@@ -41,9 +41,9 @@ def first_guess(lens: str, image_size: tuple[int, int], views: Sequence[tuple[Fl
         return cls(image_size, (focal, focal), center, (0.0,) * terms)
 
     def cost(focal: float) -> float:
-        errors = []
+        errors, model = [], camera(focal)
         for points, pixels in chosen:
-            poses = target_poses(camera(focal), points, pixels)
+            poses = target_poses(model, points, pixels)
             errors.append(poses[0][1] if poses else np.inf)
         # A lens without distortion cannot explain the views; one that sees most of them well is near enough to start from.
         return float(np.median(errors))

@@ -79,11 +79,15 @@ def views_of(observations: Observations) -> Views:
     n = max((len(group) for group in groups), default=0)
     camera, moment, target, point = [], [], [], []
     seen = observations.seen
+    thin = dict[bytes, bool]()
     for number, group in enumerate(groups):
         for row_of, column in np.argwhere(seen[:, :, group].sum(axis=-1) >= FEWEST_POINTS):
             here = group[seen[row_of, column, group]]
-            spread = np.linalg.svd(targets.points[here] - targets.points[here].mean(axis=0), compute_uv=False)
-            if spread[1] < _THINNEST * spread[0]:
+            key = here.tobytes()
+            if key not in thin:
+                spread = np.linalg.svd(targets.points[here] - targets.points[here].mean(axis=0), compute_uv=False)
+                thin[key] = bool(spread[1] < _THINNEST * spread[0])
+            if thin[key]:
                 continue
             row = np.full(n, -1)
             row[: len(group)] = np.where(seen[row_of, column, group], group, -1)

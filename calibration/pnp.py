@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.rotation import hat
 from bodydouble.calibration.transform import apply, pose_from
 
 FloatArray = npt.NDArray[np.float64]
@@ -17,17 +18,20 @@ _RIVAL = 4.0
 _FLOOR_PX = 0.2
 
 
-def target_poses(model: CameraModel, points: FloatArray, pixels: FloatArray) -> list[tuple[FloatArray, float]]:
+def target_poses(
+    model: CameraModel, points: FloatArray, pixels: FloatArray, rays: FloatArray | None = None
+) -> list[tuple[FloatArray, float]]:
     """Return poses ``T_camera_target`` (4, 4) of points (n, 3) in m seen at pixels (n, 2), best first, each with its RMS error in px.
 
     Pixels are first turned into rays and the camera towards their middle, so that targets at the side of a fisheye image are treated as
     those in the middle. A flat target (z = 0) has up to two poses (Collins and Bartoli, "Infinitesimal plane-based pose estimation", IJCV
     2014), any other one (Terzakis and Lourakis, "A consistently fast and globally optimal solution to the PnP problem", ECCV 2020).
-    Empty with fewer than four points, or where no pose puts the points in front of the rays.
+    Empty with fewer than four points, or where no pose puts the points in front of the rays. ``rays`` (n, 3): those of the pixels, where they are
+    known already.
     """
     import cv2
 
-    rays = model.rays(pixels)
+    rays = model.rays(pixels) if rays is None else rays
     good = np.isfinite(rays).all(axis=-1)
     points, pixels, rays = points[good], pixels[good], rays[good]
     if len(points) < FEWEST_POINTS:
@@ -59,6 +63,6 @@ def target_poses(model: CameraModel, points: FloatArray, pixels: FloatArray) -> 
 def _towards(direction: FloatArray) -> FloatArray:
     """Return a rotation (3, 3) that takes ``direction`` to the z axis."""
     z = direction / np.linalg.norm(direction)
-    x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.9 else [1.0, 0.0, 0.0], z)
+    x = np.array([z[2], 0.0, -z[0]] if abs(z[1]) < 0.9 else [0.0, -z[2], z[1]])  # of length above 0 and perpendicular to z
     x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z])
+    return np.stack([x, hat(z) @ x, z])

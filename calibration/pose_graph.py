@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bodydouble.calibration.bundle_state import STATIC, Structure, Views
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.pnp import target_poses
-from bodydouble.calibration.transform import apply, invert, nearest_rotation, pose_distance
+from bodydouble.calibration.transform import apply, invert, nearest_rotation
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -75,6 +75,9 @@ class _Builder:
         self.points = self.seen.sum(axis=1)
         self.size = _image_size(views)
         self.usable = np.ones(len(views), dtype=bool)
+        self.rays = np.empty((*views.point.shape, 3))
+        for c, model in enumerate(models):
+            self.rays[views.camera == c] = model.rays(views.pixels[views.camera == c])
         self.found: dict[int, list[FloatArray]] = {}
         self.body_chain = structure.camera_chain(views.camera)
         self.target_chain = structure.chain_of_target[views.target]
@@ -89,15 +92,15 @@ class _Builder:
             if not self._place_best():
                 if self.used.all():
                     break
-                self.used[:] = (
-                    True  # the rest of the moments, now that what stands still is in place; perhaps they also tie in what is missing
-                )
+                # The rest of the moments, now that what stands still is in place; perhaps they also tie in what is missing.
+                self.used[:] = True
         return self.graph, self.usable
 
     def _poses(self, v: int) -> list[FloatArray]:
         if v not in self.found:
             seen = self.seen[v]
-            found = target_poses(self.models[self.views.camera[v]], self.views.points[v][seen], self.views.pixels[v][seen])
+            model = self.models[self.views.camera[v]]
+            found = target_poses(model, self.views.points[v][seen], self.views.pixels[v][seen], self.rays[v][seen])
             self.found[v] = [pose for pose, _ in found]
             self.usable[v] = bool(found)
         return self.found[v]
@@ -133,27 +136,31 @@ class _Builder:
         target = graph.T_room_knot[self.target_chain[v], m] if moving else graph.T_room_target[self.views.target[v]]
         return body, graph.T_body_camera[self.views.camera[v]], target
 
-    def _has(self, v: int) -> tuple[bool, bool, bool]:
-        body, mount, target = (bool(np.isfinite(part[0, 0])) for part in self._parts(v))
-        return body, mount, target
+    def _has(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Return (V,) whether each view's body, mount and target are placed."""
+        graph, moment = self.graph, self.views.moment
+
+        def at(chain: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+            known = np.isfinite(graph.T_room_knot[:, :, 0, 0])
+            return known[np.maximum(chain, 0), moment] if len(known) else np.zeros(len(chain), dtype=bool)
+
+        body = (self.body_chain == STATIC) | at(self.body_chain)
+        target = np.where(self.target_chain == STATIC, graph.placed_targets[self.views.target], at(self.target_chain))
+        return body, graph.placed_cameras[self.views.camera], target
 
     def _place_moments(self) -> None:
         """Place what moves, at every moment where something placed sees it: the pose that explains all its views best."""
         graph = self.graph
         while True:
             waiting: dict[tuple[int, int], list[tuple[int, bool]]] = {}
-            for v in self._rows().tolist():
-                has_body, has_mount, has_target = self._has(v)
-                if not has_mount or has_body == has_target:
-                    continue
-                chain = self.target_chain[v] if has_body else self.body_chain[v]
-                if chain == STATIC:
-                    continue
-                waiting.setdefault((int(chain), int(self.views.moment[v])), []).append((v, has_body))
+            has_body, has_mount, has_target = self._has()
+            chain = np.where(has_body, self.target_chain, self.body_chain)
+            for v in np.flatnonzero(self.usable & self.used & has_mount & (has_body != has_target) & (chain != STATIC)).tolist():
+                waiting.setdefault((int(chain[v]), int(self.views.moment[v])), []).append((v, bool(has_body[v])))
             if not waiting:
                 return
             placed = False
-            for (chain, moment), members in waiting.items():
+            for (number, moment), members in waiting.items():
                 members.sort(key=lambda member: -self.size[member[0]])
                 candidates = []
                 for v, is_target in members:
@@ -165,7 +172,7 @@ class _Builder:
                 if not candidates:
                     continue
                 errors = [self._error(candidate, members[:_JUDGES]) for candidate in candidates] if len(candidates) > 1 else [0.0]
-                graph.T_room_knot[chain, moment] = candidates[int(np.argmin(errors))]
+                graph.T_room_knot[number, moment] = candidates[int(np.argmin(errors))]
                 placed = True
             if not placed:
                 return
@@ -184,12 +191,12 @@ class _Builder:
     def _place_best(self) -> bool:
         """Place the camera mount or static target that most views support; False when nothing is left that any view supports."""
         support: dict[tuple[str, int], list[int]] = {}
-        for v in self._rows().tolist():
-            has_body, has_mount, has_target = self._has(v)
-            if has_body and has_target and not has_mount:
-                support.setdefault(("camera", int(self.views.camera[v])), []).append(v)
-            elif has_body and has_mount and not has_target and self.target_chain[v] == STATIC:
-                support.setdefault(("target", int(self.views.target[v])), []).append(v)
+        has_body, has_mount, has_target = self._has()
+        ready = self.usable & self.used & has_body
+        for v in np.flatnonzero(ready & has_target & ~has_mount).tolist():
+            support.setdefault(("camera", int(self.views.camera[v])), []).append(v)
+        for v in np.flatnonzero(ready & has_mount & ~has_target & (self.target_chain == STATIC)).tolist():
+            support.setdefault(("target", int(self.views.target[v])), []).append(v)
         if not support:
             return self._hold_next_body()
         kind, index = max(support, key=lambda key: int(self.points[support[key]].sum()))
@@ -235,17 +242,20 @@ def _consensus(poses: FloatArray, owner: npt.NDArray[np.int64], distance: FloatA
     ``owner`` (N,) tells which image a pose came from (an image may offer two), ``distance`` (N,) how far in m the camera was.
     """
     few = np.linspace(0, len(poses) - 1, min(len(poses), 200)).astype(int)
-    best, votes = few[0], -1.0
-    for i in few:
-        angle, gap = pose_distance(poses[i], poses)
-        measure = np.hypot(angle / _SAME_ANGLE, gap / (_SAME_PLACE * distance))
-        score = float(np.bincount(owner, np.exp(-np.square(measure))).sum())
-        if score > votes:
-            best, votes = i, score
-    angle, gap = pose_distance(poses[best], poses)
-    near = np.hypot(angle / _SAME_ANGLE, gap / (_SAME_PLACE * distance)) < 1.5
-    result: FloatArray = poses[best].copy()
+    far = _apart(poses[few], poses, distance)
+    votes = [float(np.bincount(owner, np.exp(-np.square(row))).sum()) for row in far]
+    best = int(np.argmax(votes))
+    near = far[best] < 1.5
+    result: FloatArray = poses[few[best]].copy()
     weight = 1 / np.square(distance[near])
     result[:3, :3] = nearest_rotation(np.einsum("n,nij->ij", weight, poses[near, :3, :3]))
     result[:3, 3] = np.average(poses[near, :3, 3], axis=0, weights=weight)
     return result
+
+
+def _apart(some: FloatArray, poses: FloatArray, distance: FloatArray) -> FloatArray:
+    """Return (S, N) how far some poses (S, 4, 4) are from all (N, 4, 4), 1 where they just agree."""
+    trace = some[:, :3, :3].reshape(-1, 9) @ poses[:, :3, :3].reshape(-1, 9).T
+    angle = np.arccos(np.clip((trace - 1) / 2, -1, 1))
+    gap = np.linalg.norm(some[:, None, :3, 3] - poses[None, :, :3, 3], axis=-1)
+    return np.asarray(np.hypot(angle / _SAME_ANGLE, gap / (_SAME_PLACE * distance)))

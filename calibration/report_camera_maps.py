@@ -25,7 +25,7 @@ _TALLEST = 300.0
 
 def coverage_map(camera: CameraSummary) -> str:
     """Draw how many corners were seen in each cell of the image; cells without any are crossed out."""
-    scale, width, height = _scaled(camera.model.image_size)
+    _, width, height = _scaled(camera.model.image_size)
     coverage = camera.coverage
     rows, columns = coverage.count.shape
     tall, wide = height / rows, width / columns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -78,7 +80,7 @@ def histogram_reach(values: FloatArray) -> float:
         return 1.0
     top = max(float(np.percentile(values, _TAIL)), 1e-6)
     step = round_step(top, 8)
-    return float(step * np.ceil(top / step))
+    return step * math.ceil(top / step)
 
 
 def empty_drawing(width: float, height: float, text: str) -> str:

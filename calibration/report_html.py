@@ -26,7 +26,7 @@ from bodydouble.calibration.report_tables import (
     table,
     targets_table,
 )
-from bodydouble.calibration.report_text import NOT_MEASURED, counted, escaped, number, quantity
+from bodydouble.calibration.report_text import NOT_MEASURED, counted, escaped, number, quantity, short_labels
 from bodydouble.calibration.thresholds import purposes
 from bodydouble.check import Check, Verdict
 
@@ -84,9 +84,10 @@ def _key_figures(summary: ReportSummary) -> str:
     solved = np.concatenate([camera.error_px for camera in summary.cameras])
     tiles.append(("", quantity(median(solved), "px"), "reprojection error, median, on the frames that were solved with"))
     frames = summary.held_out.frames if summary.held_out is not None else 0
-    tiles.append(("", f"{summary.moments_solved} + {frames}", "moments solved with + moments measured on" if summary.held_out else "moments solved with"))  # fmt: skip
-    if summary.kind == "lens":
-        tiles[-1] = ("", str(summary.views), "views solved with")
+    if summary.kind == "rig":
+        tiles.append(("", f"{summary.moments_solved} + {frames}", "moments solved with + moments measured on"))
+    else:
+        tiles.append(("", str(summary.views), "views solved with"))
     if math.isfinite(summary.solve_seconds):
         tiles.append(
             ("", quantity(summary.solve_seconds, "s", 2), f"to solve, after {quantity(summary.detect_seconds, 's', 2)} of detection")
@@ -181,7 +182,9 @@ def _sketch(summary: ReportSummary) -> str:
             drawn = "".join(
                 f"<figure>{drawing}<figcaption>{escaped(caption)}</figcaption></figure>" for caption, drawing in rig_sketches(scene)
             )
-            content.append(f'<h3>{escaped(body)}</h3><div class="sketches">{drawn}</div>')
+            labels = [f"{label}: {name}" for label, name in zip(short_labels(scene.names), scene.names, strict=True) if label != name]
+            legend = f'<p class="note">{escaped("; ".join(labels))}</p>' if labels else ""
+            content.append(f'<h3>{escaped(body)}</h3><div class="sketches">{drawn}</div>{legend}')
     return (
         "<h2>The rig</h2><p>Each camera as the pyramid that it sees (cut off near the camera), its optical axis dashed, in the frame of its body. "
         f"Compare with the real rig: a camera that looks elsewhere is wrong whatever its errors are.</p>{''.join(content)}"
@@ -194,7 +197,7 @@ def _extrinsics(summary: ReportSummary) -> str:
     more = f"<h3>Boards and tags that stood still in the room</h3>{targets}" if targets else ""
     return (
         f"<h2>Where the cameras are</h2><p>σ is one standard deviation, from the curvature of the solution and the noise of the corners. Held in place: "
-        f"{held}; the others are relative to it.</p>{extrinsics_table(summary)}{more}"
+        f"{held}{'; the others are relative to it' if len(summary.cameras) > 1 else ''}.</p>{extrinsics_table(summary)}{more}"
     )
 
 
@@ -205,7 +208,9 @@ def _intrinsics(summary: ReportSummary) -> str:
 def _clocks(summary: ReportSummary) -> str:
     if not summary.clocks_were_solved:
         return f"<h2>Clocks</h2><p>Clock offsets: {NOT_MEASURED}. The time stamps were taken as they are.</p>"
-    jitter = f"Single frames were taken {quantity(1000 * summary.jitter_s, 'ms')} from their stamped time (one standard deviation)." if summary.jitter_s > 0 else ""  # fmt: skip
+    jitter = ""
+    if summary.jitter_s > 0:
+        jitter = f"Single frames were taken {quantity(1000 * summary.jitter_s, 'ms')} from their stamped time (one standard deviation)."
     return (
         "<h2>Clocks</h2><p>Offsets are written to the rig and corrected for. Bars hold the true value 95 % of the time; the first camera's clock is the "
         f"reference. {jitter}</p><figure>{clock_chart(summary)}</figure>"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.report_summary import ReportSummary
 from bodydouble.calibration.report_svg import CHARACTER, circle, drawing, line, polyline, rectangle, round_step, shortened, words
+from bodydouble.calibration.report_text import short_labels
 from bodydouble.calibration.transform import apply, rotate
 
 FloatArray = npt.NDArray[np.float64]
@@ -70,7 +71,7 @@ def rig_sketches(scene: Scene) -> list[tuple[str, str]]:
     ends = [position + reach * outline for position, outline in zip(scene.positions, scene.outlines, strict=True)]
     everything = np.concatenate([everything, *ends])
     low, high = everything.min(axis=0), everything.max(axis=0)
-    x, y, z = np.maximum(high - low, 0.05)
+    x, y, z = np.maximum(high - low, reach)
     scale = min((_WIDTH - 2 * _MARGIN) / max(x, y), (_HEIGHT - 2 * _MARGIN) / max(x, z))
     return [(f"{axes} ({where})", _side(scene, ends, reach, (low + high) / 2, scale, pair, sign)) for axes, where, pair, sign in SIDES]
 
@@ -107,14 +108,14 @@ def _side(
         tip = flat(position + 1.25 * reach * axis)[0]
         content.append(line(apex[0], apex[1], tip[0], tip[1], "optical"))
     content += [circle(x, y, 3, "camera") for x, y in apexes]
-    named = [(shortened(name, _LONGEST_NAME), tuple(place), "") for name, place in zip(scene.names, apexes, strict=True)]
+    named = [(label, tuple(place), "") for label, place in zip(short_labels(scene.names), apexes, strict=True)]
     if len(scene.targets) <= _MOST_TARGET_NAMES:
         named += [(shortened(name, _LONGEST_NAME), tuple(flat(corners).mean(axis=0)), "quiet") for name, corners in scene.targets]
     content += _labels(named)
     content += _compass(across, up, sign)
     bar = round_step(90 / scale, 1) / 2
     content.append(line(_WIDTH - 12 - bar * scale, _HEIGHT - 12, _WIDTH - 12, _HEIGHT - 12, "axis"))
-    text = f"{bar:g} m" if bar >= 1 else f"{100 * bar:g} cm"
+    text = f"{bar:g} m" if bar >= 1 else f"{100 * bar:g} cm" if bar >= 0.01 else f"{1000 * bar:g} mm"
     content.append(words(_WIDTH - 12, _HEIGHT - 16, text, "small", anchor="end"))
     return drawing(_WIDTH, _HEIGHT, content, label=f"The cameras {', '.join(scene.names)} seen along one axis", css="map")
 
@@ -154,5 +155,5 @@ def _cost(place: tuple[float, float], width: float, taken: Sequence[tuple[float,
     """Return the area of what a name would cover, and how far it would stand out of the drawing."""
     left, low, right, high = place[0], place[1] - 10, place[0] + width, place[1] + 3
     outside = max(0.0, 3 - left) + max(0.0, right - _WIDTH + 3) + max(0.0, 3 - low) + max(0.0, high - _HEIGHT + 3)
-    covered = sum(max(0.0, min(right, r) - max(left, l)) * max(0.0, min(high, h) - max(low, b)) for l, b, r, h in taken)
+    covered = sum(max(0.0, min(right, x2) - max(left, x1)) * max(0.0, min(high, y2) - max(low, y1)) for x1, y1, x2, y2 in taken)
     return covered + 20 * outside

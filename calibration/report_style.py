@@ -29,7 +29,7 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-nu
 th, td { padding: 5px 10px 5px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 th { color: var(--quiet); font-weight: 600; font-size: 13px; }
 td.n, th.n { text-align: right; white-space: nowrap; }
-td.what { min-width: 14em; } td.long { max-width: 26em; }
+.remedies td:nth-child(2), .remedies td:nth-child(3) { min-width: 10em; } .remedies td:nth-child(4) { min-width: 20em; }
 .wide { overflow-x: auto; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 10px; margin: 12px 0; }
 .tile { background: var(--card); border-radius: 8px; padding: 10px 14px; }
@@ -41,25 +41,34 @@ figure { margin: 8px 0 0; break-inside: avoid; } figcaption { max-width: 320px; 
 .sketches { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 14px; }
 svg { max-width: 100%; height: auto; display: block; overflow: hidden; }
 svg text { fill: var(--ink); font: 12px system-ui, "Segoe UI", Roboto, Arial, "DejaVu Sans", sans-serif; }
-svg text.small { font-size: 11px; } svg text.quiet { fill: var(--quiet); } svg text.name { font-size: 11px; paint-order: stroke; stroke: var(--page); stroke-width: 3px; }
+svg text.small { font-size: 11px; } svg text.quiet { fill: var(--quiet); }
+svg text.name { font-size: 11px; paint-order: stroke; stroke: var(--page); stroke-width: 3px; }
 .frame { fill: var(--page); stroke: var(--rule); } .backing { fill: var(--page); opacity: 0.8; }
 .grid { stroke: var(--rule); } .axis, .zero { stroke: var(--quiet); } .zero { stroke-dasharray: 3 3; }
 .bar { fill: var(--accent); } .band { fill: var(--band); } .outline { fill: none; stroke: var(--held); stroke-width: 2; }
 .shade1 { fill: var(--shade1); } .shade2 { fill: var(--shade2); } .shade3 { fill: var(--shade3); } .shade4 { fill: var(--shade4); }
-.gap { fill: var(--gap); } .crossed { stroke: var(--cross); fill: none; } .unseen { fill: var(--unseen); } .thirds { stroke: var(--quiet); stroke-dasharray: 2 4; opacity: 0.7; }
-.thin { stroke: var(--accent); stroke-width: 0.8; opacity: 0.45; fill: none; } .thick { stroke: var(--held); stroke-width: 2; fill: none; } .dot { fill: var(--held); }
-.target { fill: var(--shade1); stroke: var(--quiet); } .frustum { fill: var(--band); stroke: var(--accent); } .edge { stroke: var(--accent); opacity: 0.7; }
-.optical { stroke: var(--held); stroke-dasharray: 4 3; } .camera { fill: var(--accent); } .hollow { fill: var(--page); stroke: var(--accent); stroke-width: 2; }
+.gap { fill: var(--gap); } .crossed { stroke: var(--cross); fill: none; } .unseen { fill: var(--unseen); }
+.thirds { stroke: var(--quiet); stroke-dasharray: 2 4; opacity: 0.7; }
+.thin { stroke: var(--accent); stroke-width: 0.8; opacity: 0.45; fill: none; } .thick { stroke: var(--held); stroke-width: 2; fill: none; }
+.dot { fill: var(--held); }
+.target { fill: var(--shade1); stroke: var(--quiet); } .frustum { fill: var(--band); stroke: var(--accent); }
+.edge { stroke: var(--accent); opacity: 0.7; }
+.optical { stroke: var(--held); stroke-dasharray: 4 3; } .camera { fill: var(--accent); }
+.hollow { fill: var(--page); stroke: var(--accent); stroke-width: 2; }
 .leader { stroke: var(--quiet); stroke-width: 0.7; } .whisker { stroke: var(--accent); stroke-width: 2; }
 .key { display: inline-block; width: 12px; height: 12px; border-radius: 2px; vertical-align: -1px; margin: 0 3px 0 10px; }
-.key.shade1 { background: var(--shade1); } .key.shade2 { background: var(--shade2); } .key.shade3 { background: var(--shade3); } .key.shade4 { background: var(--shade4); }
+.key.shade1 { background: var(--shade1); } .key.shade2 { background: var(--shade2); } .key.shade3 { background: var(--shade3); }
+.key.shade4 { background: var(--shade4); }
 .key.gap { background: var(--gap); border: 1px solid var(--cross); } .key.unseen { background: var(--unseen); }
-.key.bar { background: var(--accent); } .key.outline { background: none; border-top: 3px solid var(--held); height: 0; border-radius: 0; vertical-align: 3px; }
+.key.bar { background: var(--accent); }
+.key.outline { background: none; border-top: 3px solid var(--held); height: 0; border-radius: 0; vertical-align: 3px; }
 .pairs { width: auto; } .pairs th, .pairs td { border: 1px solid var(--page); padding: 5px 8px; } .pairs td { text-align: center; min-width: 46px; }
-.pairs th.turned { vertical-align: bottom; padding: 6px 2px; } .pairs th.turned span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 15em; }
-.pairs th.side { text-align: right; max-width: 16em; }
+.pairs th.turned { vertical-align: bottom; padding: 6px 2px; } .pairs th.turned span { writing-mode: vertical-rl; transform: rotate(180deg); }
+.pairs th.side { text-align: right; max-width: 30em; }
 .pairs td.own { color: var(--quiet); background: var(--card); } .pairs td.none { background: var(--gap); } .pairs td.s1 { background: var(--shade1); }
-.pairs td.s2 { background: var(--shade2); color: #000; } .pairs td.s3 { background: var(--shade3); color: #fff; } .pairs td.apart { color: var(--quiet); }
-@media print { :root { color-scheme: light; } body { max-width: none; padding: 0; font-size: 11pt; } h2 { break-after: avoid; } tr, .tile { break-inside: avoid; }
+.pairs td.s2 { background: var(--shade2); color: #000; } .pairs td.s3 { background: var(--shade3); color: #fff; }
+.pairs td.apart { color: var(--quiet); }
+@media print { :root { color-scheme: light; } body { max-width: none; padding: 0; font-size: 11pt; } h2 { break-after: avoid; }
+tr, .tile { break-inside: avoid; }
   .verdict, .bar, .tile, .camera-card, svg, td, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; } .wide { overflow: visible; } }
 """

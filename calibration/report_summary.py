@@ -167,7 +167,7 @@ def _of_rig(calibration: RigCalibration) -> ReportSummary:
             )
         )  # fmt: skip
     bodies = [item.body for item in cameras]
-    standing = np.isfinite(calibration.T_room_target).all(axis=(-2, -1))
+    standing = np.asarray(np.isfinite(calibration.T_room_target).all(axis=(-2, -1)))
     shared = shared_moments(_numbered_as(rig.names, observations.cameras, all_views), len(cameras), standing, bodies)
     links, groups = strongest_links(shared, bodies)
     return ReportSummary(

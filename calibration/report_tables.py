@@ -9,15 +9,14 @@ import numpy as np
 
 from bodydouble.calibration.models import name_of
 from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, median, rms
-from bodydouble.calibration.report_svg import shortened
-from bodydouble.calibration.report_text import NOT_MEASURED, escaped, number, quantity, with_sigma
+from bodydouble.calibration.report_text import escaped, number, quantity, short_labels, with_sigma
 from bodydouble.check import Check
 
 MOST_REJECTED = 60
 MOST_TARGETS = 60
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Sequence[int] = ()) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Sequence[int] = (), css: str = "plain") -> str:
     """Return a table of cells that are already HTML; columns ``numeric`` stand to the right."""
 
     def cell(kind: str, column: int, content: str) -> str:
@@ -26,7 +25,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Sequen
 
     titles = "".join(cell("th", column, title) for column, title in enumerate(head))
     body = "".join(f"<tr>{''.join(cell('td', column, content) for column, content in enumerate(row))}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="wide"><table class="{css}"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def badge(verdict: str) -> str:
@@ -40,6 +39,7 @@ def remedies_table(checks: Sequence[Check]) -> str:
     return table(
         ("", "Check", "Found", "What to do"),
         ((badge(check.verdict), escaped(check.name), escaped(check.found), _remedy(check.remedy)) for check in rows),
+        css="remedies",
     )
 
 
@@ -61,7 +61,8 @@ def _remedy(text: str) -> str:
 def pair_matrix(summary: ReportSummary) -> str:
     """Return in how many moments each pair of cameras saw the same."""
     names = [camera.name for camera in summary.cameras]
-    head = "".join(f'<th class="turned"><span>{escaped(shortened(name, 24))}</span></th>' for name in names)
+    labels = short_labels(names)
+    head = "".join(f'<th class="turned"><span>{escaped(label)}</span></th>' for label in labels)
     rows = []
     for r, name in enumerate(names):
         cells = []
@@ -74,7 +75,7 @@ def pair_matrix(summary: ReportSummary) -> str:
             else:
                 css = "none" if moments == 0 else "s1" if moments < 10 else "s2" if moments < 50 else "s3"
             cells.append(f'<td class="{css}">{moments}</td>')
-        rows.append(f'<tr><th class="side">{escaped(shortened(name, 40))}</th>{"".join(cells)}</tr>')
+        rows.append(f'<tr><th class="side">{escaped(name if labels[r] == name else f"{labels[r]}  {name}")}</th>{"".join(cells)}</tr>')
     return f'<div class="wide"><table class="pairs"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
@@ -119,7 +120,9 @@ def intrinsics_table(cameras: Sequence[CameraSummary]) -> str:
         else:
             distortion = ", ".join(f"{k:.4g}" for k in model.distortion)
         how = "solved" if camera.lens_was_solved else "given, not solved"
-        rows.append((escaped(camera.name), f"{escaped(name_of(model) or type(model).__name__)}, {how}", f"{model.image_size[0]} × {model.image_size[1]}", fx, fy, cx, cy, distortion))  # fmt: skip
+        lens = f"{escaped(name_of(model) or type(model).__name__)}, {how}"
+        size = f"{model.image_size[0]} × {model.image_size[1]}"
+        rows.append((escaped(camera.name), lens, size, fx, fy, cx, cy, distortion))
     head = ("Camera", "Lens", "Image (px)", "fx (px)", "fy (px)", "cx (px)", "cy (px)", "Distortion")
     return table(head, rows, numeric=(2, 3, 4, 5, 6))
 
@@ -165,9 +168,3 @@ def rejected_table(rejected: Mapping[str, str]) -> str:
     rows = [(escaped(view), escaped(reason)) for view, reason in rejected.items()]
     more = f'<p class="note">And {len(rows) - MOST_REJECTED} more: see the JSON file.</p>' if len(rows) > MOST_REJECTED else ""
     return table(("View", "Why"), rows[:MOST_REJECTED]) + more
-
-
-__all__ = [
-    "NOT_MEASURED", "badge", "errors_table", "extrinsics_table", "intrinsics_table", "pair_matrix", "passed_table", "rejected_table",
-    "remedies_table", "table", "targets_table",
-]  # fmt: skip

@@ -62,7 +62,7 @@ def _triangulated(observations: Observations, rig: Rig, rows: list[int], moments
     for row in rows:
         camera = rig.cameras[observations.cameras[row]]
         direction = rotate(camera.T_body_camera, camera.model.rays(observations.pixels[row, moments]))
-        good = np.isfinite(direction).all(axis=-1)
+        good = np.asarray(np.isfinite(direction).all(axis=-1))
         across = np.eye(3) - direction[..., :, None] * direction[..., None, :]
         across = np.where(good[..., None, None], across, 0.0)
         A += across

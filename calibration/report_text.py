@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 NOT_MEASURED = "not measured"
+_MOST_NAMES, _LONGEST_NAME = 8, 20
+"""More names, or longer ones, cover each other in a drawing."""
 
 
 def escaped(text: str) -> str:
@@ -48,3 +50,9 @@ def listed(names: Iterable[str]) -> str:
 def counted(count: int, noun: str) -> str:
     """Return "1 view", "12,345 views"."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def short_labels(names: Sequence[str]) -> tuple[str, ...]:
+    """Return what stands for names where there is little room: themselves, or their numbers from 1 on if they are many or long."""
+    crowded = len(names) > _MOST_NAMES or any(len(name) > _LONGEST_NAME for name in names)
+    return tuple(str(number) for number in range(1, len(names) + 1)) if crowded else tuple(names)

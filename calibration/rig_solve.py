@@ -26,7 +26,7 @@ from bodydouble.calibration.pose_graph import PoseGraph, connect
 from bodydouble.calibration.rig import MountedCamera, Rig, Sigma
 from bodydouble.calibration.rig_calibration import RigCalibration
 from bodydouble.calibration.transform import pose_from
-from bodydouble.calibration.view_selection import spread_moments, spread_views, sharpness
+from bodydouble.calibration.view_selection import sharpness, spread_moments, spread_views
 from bodydouble.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
@@ -73,13 +73,39 @@ def calibrate_rig(
     Raises: NotConnectedError naming cameras that nothing ties to the others; DataError when a lens cannot be found or the adjustment diverges.
     """
     began = time.monotonic()
+    solved = _solve(observations, settings, progress)
+    unseen = only(observations, _held_out(observations, settings.train))
+    as_stamped = score_held_out(solved.rig, unseen)
+    offset_s = np.array([solved.rig.camera(name).time_offset_s for name in observations.cameras])
+    again = in_step(observations, offset_s)
+    if not np.array_equal(again.frame_index, observations.frame_index):
+        # Some clock is so far out that its frames belong to other moments: only now is it known which frames were taken together.
+        solved = _solve(replace(again, times_s=again.times_s + offset_s[:, None]), settings, progress, solved)
+        cameras = {
+            name: replace(camera, time_offset_s=camera.time_offset_s + offset_s[observations.cameras.index(name)])
+            for name, camera in solved.rig.cameras.items()
+        }
+        solved = replace(solved, rig=replace(solved.rig, cameras=cameras))
+        unseen = only(solved.observations, _held_out(solved.observations, settings.train))
+    held_out = score_held_out(solved.rig, unseen)
+    return replace(solved, held_out=held_out, held_out_as_stamped=as_stamped, solve_seconds=time.monotonic() - began)
+
+
+def _solve(
+    observations: Observations, settings: RigSettings, progress: Callable[[str, float, float], None], before: RigCalibration | None = None
+) -> RigCalibration:  # fmt: skip
+    """Calibrate from moments as they are, starting with the lenses of ``before``; without the score on unseen frames."""
     trained = _trained(observations, settings.train)
     views = views_of(observations.where(trained))
     if len(views) == 0:
         raise DataError(
             f"No frame among the {settings.train} ones shows four or more corners of a board that are not on one line. Film the board nearer, whole and sharp."
         )
-    models = _lenses(observations, views, settings, progress)
+    models = (
+        _lenses(observations, views, settings, progress)
+        if before is None
+        else [before.rig.camera(name).model for name in observations.cameras]
+    )
     structure, moments = _structure(observations, views, settings)
     views = _renumbered(views, moments)
     progress("place", 0, 1)
@@ -95,11 +121,6 @@ def calibrate_rig(
             "(`bodydouble board find IMAGE`), that all videos are of one recording, and their timestamps."
         )
     rig = _rig(observations, settings, result, where, graph)
-    offsets = result.state.offset_s
-    unseen = [
-        only(item, np.zeros_like(item.frame_index, dtype=np.bool_) if settings.train == "all" else ~_trained(item, settings.train))
-        for item in (in_step(observations, offsets), observations)
-    ]
     sigma = np.full((len(observations.targets.names), 2), np.nan)
     for g, columns in enumerate(where.target):
         if (columns < where.size).all():
@@ -116,19 +137,29 @@ def calibrate_rig(
         weight=result.weight,
         noise_px=result.noise_px,
         jitter_s=result.slack.time_s,
-        held_out=score_held_out(rig, unseen[0]),
-        held_out_as_stamped=score_held_out(rig, unseen[1]),
+        held_out=score_held_out(rig, only(observations, np.zeros(observations.frame_index.shape, dtype=np.bool_))),
         rejected=_rejected(observations, views, moments, result),
-        solve_seconds=time.monotonic() - began,
         converged=result.converged,
     )
 
 
 def _trained(observations: Observations, train: TrainFrames) -> BoolArray:
+    """Return (C, T) which frames are solved with.
+
+    Even or odd is the number of the frame in the camera that has the most frames, for all frames taken at that moment: what was taken together
+    is never on both sides. Where that camera has no frame, the lowest number of the others' counts.
+    """
     there: BoolArray = observations.frame_index != NO_FRAME
     if train == "all":
         return there
-    return np.asarray(there & (observations.frame_index % 2 == (0 if train == "even" else 1)), dtype=np.bool_)
+    master = int(np.argmax(there.sum(axis=1)))
+    lowest = np.where(there, observations.frame_index, np.iinfo(np.int64).max).min(axis=0)
+    number = np.where(there[master], observations.frame_index[master], lowest)
+    return np.asarray(there & (number % 2 == (0 if train == "even" else 1)), dtype=np.bool_)
+
+
+def _held_out(observations: Observations, train: TrainFrames) -> BoolArray:
+    return np.asarray((observations.frame_index != NO_FRAME) & ~_trained(observations, train), dtype=np.bool_)
 
 
 def _body_names(observations: Observations, settings: RigSettings) -> tuple[str, ...]:

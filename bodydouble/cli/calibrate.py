@@ -129,6 +129,7 @@ def rig(
     Example: bodydouble calibrate rig takes/board --board board.toml -o rig.toml --report report
     """
     from bodydouble.calibration.report import write_report
+    from bodydouble.calibration.thresholds import thresholds
     from bodydouble.calibration.rig_solve import RigSettings, calibrate_rig
     from bodydouble.capture import open_recording
     from bodydouble.cli.stage_bars import stage_bars
@@ -141,6 +142,7 @@ def rig(
     _check_lens(lens)
     _check_choice("--train-frames", train_frames, TRAIN_FRAMES)
     _check_choice("--targets", targets, TARGETS)
+    thresholds(purpose)
     boards = _boards(board)
     started, fixed = _start(start), _rig(fix_intrinsics) if fix_intrinsics is not None else None
     with stage_bars(STAGES, shown=not as_json) as progress:
@@ -211,8 +213,8 @@ def _one_camera(path: Path) -> Recording:
     recording = open_recording(path, stills=True)
     if len(recording.cameras) != 1:
         raise UsageError(
-            f"{path} holds {len(recording.cameras)} cameras ({', '.join(recording.cameras)}); `calibrate intrinsics` takes the images or the video of one, e.g. "
-            f"{recording.video_path(recording.cameras[0])}. `calibrate rig` takes all."
+            f"{path} holds {len(recording.cameras)} cameras ({', '.join(recording.cameras)}); `calibrate intrinsics` takes the images or the video "
+            f"of one, e.g. {recording.video_path(recording.cameras[0]).resolve()}. `calibrate rig` takes all."
         )
     return recording
 

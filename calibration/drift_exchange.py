@@ -1,0 +1,51 @@
+"""Two cameras under each other's names: then nothing agrees, and exchanged everything does."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+
+from bodydouble.calibration.drift_fit import Placement, first_places, fit, residuals
+from bodydouble.calibration.drift_points import SharedPoints
+
+_POINTS = 300
+_GROSS = 6.0
+"""Expected errors by which points must be off before exchanged cameras are thought of: what was pushed is off by less or is found by itself."""
+_BETTER = 0.34
+
+
+def find_exchange(points: SharedPoints) -> tuple[int, int] | None:
+    """Return the two cameras whose videos were exchanged, or None."""
+    chosen = points.select(np.unique(np.linspace(0, points.blocks - 1, min(points.blocks, _POINTS)).round().astype(np.int64)))
+    as_named = _disagreement(chosen)
+    if not as_named > _GROSS:
+        return None
+    pairs = [
+        pair for pair in itertools.combinations(range(len(points.models)), 2) if points.models[pair[0]].image_size == points.models[pair[1]].image_size
+    ]
+    off = {pair: _disagreement(_exchanged(chosen, pair)) for pair in pairs}
+    best = min(off, key=off.__getitem__, default=None)
+    return best if best is not None and off[best] < _BETTER * as_named else None
+
+
+def _exchanged(points: SharedPoints, pair: tuple[int, int]) -> SharedPoints:
+    order = np.arange(len(points.models))
+    order[list(pair)] = order[list(pair)[::-1]]
+    return replace(points, pixels=points.pixels[order], sigma=points.sigma[order], velocity=points.velocity[order])
+
+
+def _disagreement(points: SharedPoints) -> float:
+    """Return the median distance between seen and predicted points in units of their expected errors; what cannot be placed is infinitely far."""
+    C = len(points.models)
+    motion, window = np.tile(np.eye(4), (1, C, 1, 1)), np.zeros(points.blocks, dtype=np.int64)
+    place = first_places(points, motion, window)
+    placed = np.isfinite(place.reshape(points.blocks, -1)).all(axis=1)
+    if not placed.any():
+        return float("inf")
+    some = points.select(placed)
+    fitted = fit(some, Placement(motion, place[placed]), window[placed], np.zeros(C, dtype=bool), 1.0)
+    off = np.linalg.norm(residuals(some, fitted, window[placed]), axis=-1) / some.sigma
+    values = np.concatenate([np.nan_to_num(off[some.seen], nan=np.inf), np.full(int(points.seen[:, ~placed].sum()), np.inf)])
+    return float(np.median(values))
