@@ -12,10 +12,10 @@ import numpy.typing as npt
 from bodydouble.calibration.board import Targets
 from bodydouble.calibration.drift_evidence import Evidence, Explanation, evidence_of
 from bodydouble.calibration.drift_exchange import find_exchange
-from bodydouble.calibration.drift_fit import POSE, Linear, Placement, first_places, fit, linearise, moved_by, residuals, scale_of
+from bodydouble.calibration.drift_fit import POSE, Linear, Placement, first_places, fit, linearise, moved_by, scale_of
 from bodydouble.calibration.drift_points import SharedPoints, shared_points
 from bodydouble.calibration.drift_settings import DriftSettings, PointKind, PointLimits, drift_settings
-from bodydouble.calibration.drift_step import Step, find_step, time_of, windows_of
+from bodydouble.calibration.drift_step import Step, find_step, windows_of
 from bodydouble.calibration.rig import Rig
 from bodydouble.errors import UsageError
 

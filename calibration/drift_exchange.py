@@ -23,7 +23,9 @@ def find_exchange(points: SharedPoints) -> tuple[int, int] | None:
     if not as_named > _GROSS:
         return None
     pairs = [
-        pair for pair in itertools.combinations(range(len(points.models)), 2) if points.models[pair[0]].image_size == points.models[pair[1]].image_size
+        pair
+        for pair in itertools.combinations(range(len(points.models)), 2)
+        if points.models[pair[0]].image_size == points.models[pair[1]].image_size
     ]
     off = {pair: _disagreement(_exchanged(chosen, pair)) for pair in pairs}
     best = min(off, key=off.__getitem__, default=None)

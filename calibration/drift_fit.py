@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bodydouble.calibration import rotation
 from bodydouble.calibration.drift_points import SharedPoints
-from bodydouble.calibration.transform import invert, pose_from
+from bodydouble.calibration.transform import apply, invert, pose_from
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -224,13 +224,12 @@ class _System:
     """(W, C, t)"""
 
 
-def _predict(points: SharedPoints, place: Placement, window: IntArray, *, jacobian: bool = False) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _predict(
+    points: SharedPoints, place: Placement, window: IntArray, *, jacobian: bool = False
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return pixels (C, B, m, 2), their derivatives by the point in the body's frame (or empty) and the points in the cameras (C, B, m, 3)."""
     T = invert(np.einsum("cij,wcjk->wcik", points.T_body_camera, place.motion))[window]
-    if points.known is None:
-        where = place.place[:, None]
-    else:
-        where = np.einsum("bij,bmj->bmi", place.place[:, :3, :3], points.known) + place.place[:, None, :3, 3]
+    where = place.place[:, None] if points.known is None else apply(place.place[:, None], points.known)
     in_camera = np.einsum("bcij,bmj->cbmi", T[:, :, :3, :3], where) + T[:, :, :3, 3].swapaxes(0, 1)[:, :, None]
     if not jacobian:
         return np.stack([model.project(p) for model, p in zip(points.models, in_camera, strict=True)]), np.empty(0), in_camera
@@ -350,6 +349,4 @@ def _stepped(place: Placement, step: FloatArray, own: FloatArray) -> Placement:
 def _mixed(old: Placement, new: Placement, take: BoolArray, window: IntArray) -> Placement:
     """Return the new placement in some windows and the old one in the others."""
     of_block = take[window].reshape(-1, *[1] * (old.place.ndim - 1))
-    return replace(
-        old, motion=np.where(take[:, None, None, None], new.motion, old.motion), place=np.where(of_block, new.place, old.place)
-    )
+    return replace(old, motion=np.where(take[:, None, None, None], new.motion, old.motion), place=np.where(of_block, new.place, old.place))

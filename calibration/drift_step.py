@@ -8,7 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.drift_evidence import Evidence, Explanation, evidence_of
-from bodydouble.calibration.drift_fit import POSE, PRIOR_POSITION, PRIOR_ROTATION, TERMS, Linear, Placement, costs, first_places, fit, moved_by
+from bodydouble.calibration.drift_fit import (
+    POSE,
+    PRIOR_POSITION,
+    PRIOR_ROTATION,
+    TERMS,
+    Linear,
+    Placement,
+    costs,
+    first_places,
+    fit,
+    moved_by,
+)
 from bodydouble.calibration.drift_points import SharedPoints
 
 FloatArray = npt.NDArray[np.float64]
@@ -61,9 +72,7 @@ def _difference(before: Evidence, after: Evidence) -> Evidence:
     M = sum(S @ item.clustered[grid] @ S for S, item in zip(spread, (before, after), strict=True))
     information, vector, clustered = np.zeros((D, D)), np.zeros(D), np.zeros((D, D))
     information[grid], vector[terms], clustered[grid] = H, H @ change, H @ M @ H
-    return replace(
-        before, information=information, vector=vector, clustered=clustered, freedom=min(before.freedom, after.freedom)
-    )
+    return replace(before, information=information, vector=vector, clustered=clustered, freedom=min(before.freedom, after.freedom))
 
 
 def time_of(points: SharedPoints, step: Step, window: IntArray, before: FloatArray, after: FloatArray, scale: float) -> float:

@@ -82,7 +82,7 @@ def calibrate_rig(
         # Some clock is so far out that its frames belong to other moments: only now is it known which frames were taken together.
         solved = _solve(replace(again, times_s=again.times_s + offset_s[:, None]), settings, progress, solved)
         cameras = {
-            name: replace(camera, time_offset_s=camera.time_offset_s + offset_s[observations.cameras.index(name)])
+            name: replace(camera, time_offset_s=camera.time_offset_s + float(offset_s[observations.cameras.index(name)]))
             for name, camera in solved.rig.cameras.items()
         }
         solved = replace(solved, rig=replace(solved.rig, cameras=cameras))
@@ -117,8 +117,8 @@ def _solve(
     typical = float(np.median(np.linalg.norm(first.residual, axis=-1)[views.seen]))
     if not np.isfinite(typical) or typical > _DIVERGED_PX:
         raise DataError(
-            f"The adjustment diverged: half of the corners are more than {typical:.0f} px off. Nothing was written. Check that the board file describes the board "
-            "(`bodydouble board find IMAGE`), that all videos are of one recording, and their timestamps."
+            f"The adjustment diverged: half of the corners are more than {typical:.0f} px off. Nothing was written. Check that the board file "
+            "describes the board (`bodydouble board find IMAGE`), that all videos are of one recording, and their timestamps."
         )
     rig = _rig(observations, settings, result, where, graph)
     sigma = np.full((len(observations.targets.names), 2), np.nan)
@@ -234,7 +234,7 @@ def _adjust(
     models: list[CameraModel], structure: Structure, views: Views, graph: PoseGraph, settings: RigSettings, progress: Callable[[str, float, float], None]
 ) -> tuple[Adjustment, Structure, Layout, Adjustment]:  # fmt: skip
     """Adjust with still moments first; then, where times are known, with motion and clocks."""
-    cameras, targets = len(models), len(structure.chain_of_target)
+    cameras = len(models)
     P = max(len(model.parameters) for model in models)
     knots = _filled(graph.T_room_knot)
     state = State(

@@ -144,7 +144,9 @@ class TagMap:
     def _target_settings(self, g: int, target: str) -> TargetSettings:
         board = next((board for board in self.boards if target in board.targets.names), None)
         if board is None:
-            raise UsageError(f"Tag map '{self.name}' does not hold the board of target '{target}', so nobody could find it in images; add it to boards.")
+            raise UsageError(
+                f"Tag map '{self.name}' does not hold the board of target '{target}', so nobody could find it in images; add it to boards."
+            )
         sigma = None
         if self.sigma is not None and np.isfinite(self.sigma[g]).all():
             sigma = TargetSigmaSettings(rotation_rad=float(self.sigma[g, 0]), position_m=float(self.sigma[g, 1]))
@@ -156,7 +158,9 @@ def select_targets(targets: Targets, which: npt.NDArray[np.int64]) -> Targets:
     """Return some of the targets, in the order of ``which`` (N,), with their points."""
     points = [targets.points_of(int(g)) for g in which]
     rows = np.concatenate([*points, np.zeros(0, dtype=np.int64)])
-    return Targets(tuple(targets.names[g] for g in which), targets.points[rows], np.repeat(np.arange(len(which)), [len(item) for item in points]))
+    return Targets(
+        tuple(targets.names[g] for g in which), targets.points[rows], np.repeat(np.arange(len(which)), [len(item) for item in points])
+    )
 
 
 def _printed(board: Board, target: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ VERBS = {
     "doctor": "Check this machine: libraries, models, disk, cores; each with a remedy.",
     "assets": "List, fetch or add the models and sample recordings.",
     "import": "Make a recording from synchronised videos.",
+    "calibrate": "Calibrate a lens, a rig, a room; convert calibrations; find a camera that moved.",
     "board": "Print calibration boards to scale, and find out which one an image shows.",
     "process": "Turn a recording into a training episode.",
     "inspect": "Show what is in an episode.",

@@ -59,7 +59,7 @@ def intrinsics(
     from bodydouble.calibration.intrinsics import calibrate_lens, find_lens
     from bodydouble.calibration.observations import views_of
     from bodydouble.calibration.rig_solve import LENS_VIEWS
-    from bodydouble.calibration.view_selection import spread_views, sharpness
+    from bodydouble.calibration.view_selection import sharpness, spread_views
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.errors import DataError
 
@@ -129,8 +129,8 @@ def rig(
     Example: bodydouble calibrate rig takes/board --board board.toml -o rig.toml --report report
     """
     from bodydouble.calibration.report import write_report
-    from bodydouble.calibration.thresholds import thresholds
     from bodydouble.calibration.rig_solve import RigSettings, calibrate_rig
+    from bodydouble.calibration.thresholds import thresholds
     from bodydouble.capture import open_recording
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.datasets.pipeline import cameras_from

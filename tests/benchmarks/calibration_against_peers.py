@@ -90,7 +90,7 @@ def plain_bundle_adjustment(seen: Observations) -> Rig:
         for m, r, t in zip(views, turns, moves, strict=True):
             poses[c, m] = pose_from(cv2.Rodrigues(r)[0], t.ravel())
     mounts = _chained(poses)  # T_camera_first
-    used = np.flatnonzero((np.isfinite(poses[..., 0, 0]).sum(axis=0) >= 1))
+    used = np.flatnonzero(np.isfinite(poses[..., 0, 0]).sum(axis=0) >= 1)
     boards = []
     for m in used:
         c = int(np.argmax(np.where(np.isfinite(poses[:, m, 0, 0]), seen.seen[:, m].sum(axis=-1), -1)))
@@ -180,7 +180,8 @@ def _multiview(seen: Observations, fewest: int) -> Rig:
     mask, pixels = mask[:, used], np.nan_to_num(seen.pixels[:, used], nan=-1.0).astype(np.float32)
     points = np.repeat(seen.targets.points.astype(np.float32)[None], used.sum(), axis=0)
     models = np.full(len(seen.cameras), cv2.CALIB_MODEL_PINHOLE, dtype=np.uint8)
-    _, K, k, R, t = cv2.calibrateMultiview(list(points), [list(row) for row in pixels], list(seen.image_size), mask.astype(np.uint8), models, None, None, None, None)
+    rows, sizes = [list(row) for row in pixels], list(seen.image_size)
+    _, K, k, R, t = cv2.calibrateMultiview(list(points), rows, sizes, mask.astype(np.uint8), models, None, None, None, None)
     lenses = [[*np.diag(m)[:2], *m[:2, 2], *np.ravel(d)[:5]] for m, d in zip(K, k, strict=True)]
     turns = [cv2.Rodrigues(r)[0] if np.size(r) == 3 else r for r in R]
     return _rig(seen, lenses, [pose_from(turn, np.ravel(move)) for turn, move in zip(turns, t, strict=True)])
@@ -322,8 +323,9 @@ def main(folder: Path) -> None:
     console = Console(width=200)
     console.print(table)
     console.print(
-        "First rows: four real webcams; last rows: simulated, four cameras, clocks up to 8 ms apart, corners to 0.2 px. As stamped: frames belong together as the\n"
-        "files say. In step: as ours finds the clocks, or as they truly are (simulated); only ours knows clocks, the others' rigs are scored with them all the same.\n"
+        "First rows: four real webcams; last rows: simulated, four cameras, clocks up to 8 ms apart, corners to 0.2 px. As stamped: frames belong\n"
+        "together as the files say. In step: as ours finds the clocks, or as they truly are (simulated); only ours knows clocks, the others' rigs\n"
+        "are scored with them all the same.\n"
         "Focal length and camera position: the worst camera's, where the truth is known. Solving starts from detections; memory is of the whole process."
     )
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
