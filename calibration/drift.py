@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.board import Targets
-from bodydouble.calibration.drift_evidence import Evidence, Explanation, evidence_of
+from bodydouble.calibration.drift_evidence import Evidence, Explanation, evidence_of, f_tail
 from bodydouble.calibration.drift_exchange import find_exchange
 from bodydouble.calibration.drift_fit import POSE, Linear, Placement, first_places, fit, linearise, moved_by, scale_of
 from bodydouble.calibration.drift_points import SharedPoints, shared_points
@@ -173,8 +173,7 @@ class _Checker:
         motion = np.tile(np.eye(4), (1, self.C, 1, 1))
         self.motion = motion
         place = first_places(points, motion, np.zeros(points.blocks, dtype=np.int64)) if points.blocks else np.zeros((0, 3))
-        placed = np.isfinite(place.reshape(points.blocks, place.size // max(points.blocks, 1))).all(axis=1)
-        self.points = points.select(placed)
+        self.points = points.select(Placement(motion, place).placed)
         self.expected = float(np.median(points.sigma[points.seen])) if points.blocks else limits.noise_px
         self.pairs = self.points.shared_moments()
         self.able = np.diag(self.pairs) >= self.shared.fewest_moments.value
@@ -302,8 +301,6 @@ class _Checker:
         """Return the cameras that see something else than the others even if all could have moved; all cameras if nothing fits."""
         off = np.linalg.norm(state.linear.residual, axis=-1) / (self.points.sigma * state.scale)
         own = np.array([np.median(values) if len(values := off[c][np.isfinite(off[c])]) else 0.0 for c in range(self.C)])
-        if self._noise(state) > self.limits.incoherent_noise.value * self.limits.noise_scale(self.expected):
-            return tuple(np.flatnonzero(self.able))
         typical = float(np.median(own[self.able]))
         strange = np.flatnonzero(own > 4 * max(typical, 0.7))
         return tuple(strange) if len(strange) else None
@@ -316,7 +313,7 @@ class _Checker:
             sets = [s for s in itertools.combinations(range(self.C), size) if size == 2 or set(found.cameras) <= set(s)]
             wider = max((evidence.explain(s) for s in sets), key=lambda item: item.gain)
             terms = max(wider.terms - found.terms, 1e-3)
-            p = evidence.p_value(wider.gain - found.gain, terms) * len(sets)
+            p = f_tail(wider.gain - found.gain, terms, evidence.freedom) * len(sets)
             shifts = [self._shift(state, c, change, after) for c, change in zip(wider.cameras, wider.change, strict=True)]
             if p >= self.limits.significance.value or min(shifts) < self._pass_px(state):
                 break

@@ -104,7 +104,7 @@ class Evidence:
         Z = X[:, columns]
         prior = np.diag(np.tile(np.repeat([PLAUSIBLE_ROTATION**-2.0, PLAUSIBLE_POSITION**-2.0], 3), len(cameras)))
         A = Z.T @ precision @ Z
-        covariance = np.linalg.inv(A + prior)
+        covariance = np.asarray(np.linalg.inv(A + prior), dtype=np.float64)
         change = covariance @ (Z.T @ precision @ z)
         left = z - Z @ change
         gain = float(z @ precision @ z - left @ precision @ left)
@@ -179,7 +179,7 @@ def _stretches(time_s: FloatArray, moment: IntArray, alike_s: float) -> IntArray
     if len(np.unique(moment)) <= _FEWEST_CLUSTERS or span <= 0:
         return np.unique(moment, return_inverse=True)[1].astype(np.int64)
     length = min(alike_s, span / _FEWEST_CLUSTERS)
-    return np.floor((time_s - time_s.min()) / length * (1 - 1e-9)).astype(np.int64)
+    return np.asarray(np.floor((time_s - time_s.min()) / length * (1 - 1e-9)), dtype=np.int64)
 
 
 def _clustered(rows: FloatArray, label: IntArray) -> FloatArray:

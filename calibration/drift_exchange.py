@@ -42,12 +42,12 @@ def _disagreement(points: SharedPoints) -> float:
     """Return the median distance between seen and predicted points in units of their expected errors; what cannot be placed is infinitely far."""
     C = len(points.models)
     motion, window = np.tile(np.eye(4), (1, C, 1, 1)), np.zeros(points.blocks, dtype=np.int64)
-    place = first_places(points, motion, window)
-    placed = np.isfinite(place.reshape(points.blocks, -1)).all(axis=1)
+    start = Placement(motion, first_places(points, motion, window))
+    placed = start.placed
     if not placed.any():
         return float("inf")
     some = points.select(placed)
-    fitted = fit(some, Placement(motion, place[placed]), window[placed], np.zeros(C, dtype=bool), 1.0)
+    fitted = fit(some, Placement(motion, start.place[placed]), window[placed], np.zeros(C, dtype=bool), 1.0)
     off = np.linalg.norm(residuals(some, fitted, window[placed]), axis=-1) / some.sigma
     values = np.concatenate([np.nan_to_num(off[some.seen], nan=np.inf), np.full(int(points.seen[:, ~placed].sum()), np.inf)])
     return float(np.median(values))

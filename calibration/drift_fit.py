@@ -45,6 +45,11 @@ class Placement:
     """(B, 3) points, or (B, 4, 4) poses of targets, in the frame of the cameras' body."""
 
     @property
+    def placed(self) -> BoolArray:
+        """(B,) which blocks have a place."""
+        return np.asarray(np.isfinite(self.place.reshape(len(self.place), -1 if self.place.size else 3)).all(axis=1))
+
+    @property
     def change(self) -> FloatArray:
         """(W, C, 6) rotation vector in rad and displacement in m, in the frame of each camera as calibrated."""
         return np.concatenate([rotation.log(self.motion[..., :3, :3]), self.motion[..., :3, 3]], axis=-1)
@@ -77,7 +82,7 @@ def first_places(points: SharedPoints, motion: FloatArray, window: IntArray) -> 
     """Return places of all blocks from rays of all cameras, robustly; NaN where they cannot be told (parallel rays)."""
     T = np.einsum("cij,wcjk->wcik", points.T_body_camera, motion)[window]
     rays = np.stack([model.rays(uv) for model, uv in zip(points.models, points.pixels, strict=True)])
-    seen = np.isfinite(rays).all(axis=-1)
+    seen = np.isfinite(rays[..., 0])
     R, origin = T[:, :, :3, :3].swapaxes(0, 1), T[:, :, :3, 3].swapaxes(0, 1)[:, :, None]
     rays = np.einsum("cbij,cbmj->cbmi", R, np.where(seen[..., None], rays, 0.0))
     across = (np.eye(3) - rays[..., :, None] * rays[..., None, :]) * seen[..., None, None]
@@ -139,8 +144,7 @@ def scale_of(points: SharedPoints, place: Placement, window: IntArray, free: Boo
     error = error[seen]
     if len(error) == 0:
         return scale
-    blocks = np.isfinite(place.place.reshape(points.blocks, -1)).all(axis=1)
-    eliminated = int(blocks.sum()) * (3 if points.known is None else 6)
+    eliminated = int(place.placed.sum()) * (3 if points.known is None else 6)
     left = 2 * len(error) - eliminated - POSE * int(free.sum()) * len(place.motion)
     share = max(left / (2 * len(error)), 0.02)
     variance = scale**2
@@ -240,14 +244,13 @@ def _predict(
 def _scaled_error(points: SharedPoints, place: Placement, window: IntArray, scale: float) -> tuple[FloatArray, BoolArray]:
     """Return squared errors (C, B, m) in units of the expected one, and where something was seen of a block that has a place."""
     r = residuals(points, place, window)
-    placed = np.isfinite(place.place.reshape(points.blocks, -1)).all(axis=1)
-    return np.square(r).sum(axis=-1) / (points.sigma * scale) ** 2, points.seen & placed[None, :, None]
+    return np.square(r).sum(axis=-1) / (points.sigma * scale) ** 2, points.seen & place.placed[None, :, None]
 
 
 def _system(points: SharedPoints, place: Placement, window: IntArray, scale: float, *, extra: bool) -> _System:
     predicted, J, in_camera = _predict(points, place, window, jacobian=True)
     r = predicted - points.pixels
-    sound = np.isfinite(r).all(axis=-1) & np.isfinite(J).all(axis=(-1, -2))
+    sound = np.asarray(np.isfinite(r).all(axis=-1) & np.isfinite(J).all(axis=(-1, -2)))
     r, J = np.where(sound[..., None], r, 0.0), np.where(sound[..., None, None], J, 0.0)
     in_camera = np.where(sound[..., None], in_camera, 0.0)
     variance = (points.sigma * scale) ** 2
