@@ -30,7 +30,7 @@ def distance_histogram(errors_mm: FloatArray, *, width: float = 860, height: flo
     half = float(np.median(np.abs(errors_mm)))
 
     def x(value: float) -> float:
-        return left + (value + reach) / (2 * reach) * (right - left)
+        return float(left + (value + reach) / (2 * reach) * (right - left))
 
     content.append(rectangle(x(-min(half, reach)), top, x(min(half, reach)) - x(-min(half, reach)), bottom - top, "band"))
     content += _bars(share, left, right, top, bottom, highest)

@@ -97,7 +97,7 @@ class TagMap:
             )
         rows = np.flatnonzero(placed)
         sigma = calibration.target_sigma[rows]
-        held = np.isnan(sigma).all(axis=1)  # the frame of the room is tied to it
+        held = np.asarray(np.isnan(sigma).all(axis=1))  # the frame of the room is tied to it
         used = tuple(board for board in boards if any(known.names[g] in board.targets.names for g in rows))
         return cls(select_targets(known, rows), calibration.T_room_target[rows], used, np.where(held[:, None], 0.0, sigma), name)
 
