@@ -1,0 +1,224 @@
+"""Locate one body at all moments: start from single tags, refine with all cameras, learn the rates from the neighbours, and judge every moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.calibration import rotation
+from bodydouble.calibration.bundle_noise import SMALLEST_SIGMA_PX, scale_of, variance_of
+from bodydouble.calibration.moment_poses import Knots, covariances, information, predict, refine, with_prior
+from bodydouble.calibration.moment_starts import COARSE_PX, find_starts
+from bodydouble.calibration.motion_prior import MotionPrior
+from bodydouble.calibration.rig_motion import Outcome
+from bodydouble.calibration.sightings import Sightings
+from bodydouble.calibration.transform import pose_distance
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+AGREES = 25.0
+"""A point agrees with a pose if it is less than 5 sigma off; this is the square."""
+_LONGEST_STEP_S = 0.25
+"""Moments further apart say nothing about how fast the body moved in between."""
+_RATE_DOUBT = 0.2
+"""Share of the change of rate from one moment to the next by which a central difference may be wrong."""
+_RIVAL_COST = 9.0
+"""A second pose is a rival while the images are less than e^4.5 times as likely from the first."""
+_RIVAL_APART = (0.05, 0.03)
+"""rad, m: poses closer than that are the same."""
+_SAME = (0.01, 0.005)
+"""rad, m: coarse refinements that end as near to each other ended at one pose."""
+_MUCH_WORSE = 30.0
+"""Difference of coarse costs that finer ones cannot turn round."""
+_NOISE_SPREAD = 2.5
+"""How far the noise of one camera may be from that of all."""
+_COARSE_STEPS = 8
+_LEAST_MOTION = MotionPrior(velocity=(0.05, 0.02), acceleration=(0.2, 0.05))
+
+
+@dataclass(frozen=True)
+class Located:
+    """One body at M moments."""
+
+    sightings: Sightings
+    knots: Knots
+    """NaN poses where there was nothing to start from."""
+    covariance: FloatArray
+    """(M, 12, 12) of pose and rate, from pixel noise; NaN where there is no pose."""
+    residual: FloatArray
+    """(N, 2) px; NaN where there is no pose."""
+    noise_px: FloatArray
+    """(C,) one standard deviation of a Gaussian corner error that leaves the poses as uncertain as they are."""
+    scale_px: FloatArray
+    """(C,) scale of the t distribution."""
+    agrees: BoolArray
+    """(N,) points that are less than 5 sigma off."""
+    outcome: npt.NDArray[np.uint8]
+    """(M,) of ``Outcome``; not yet by how well the pose is known."""
+    rate_known: BoolArray
+    """(M,) whether a neighbour told the rate."""
+    acceleration: FloatArray
+    """(2,) root mean square over the recording, per axis; NaN where it could not be measured."""
+
+
+def locate_body(
+    s: Sightings, times_s: FloatArray, T_room_target: FloatArray, *, tell: Callable[[float], None] = lambda done: None
+) -> Located:  # fmt: skip
+    """Locate the body that ``s`` was seen from; ``tell`` is called with the share that is done."""
+    prior = MotionPrior()
+    tell(0.0)
+    starts = find_starts(s, T_room_target)
+    tell(0.2)
+    still = np.zeros((len(starts.moment), 6))
+    wide = np.broadcast_to(np.repeat(prior.velocity, 3), still.shape)
+    knots = Knots(starts.T, still.copy(), still, still, wide)
+    moment, tried = starts.moment, s.take(starts.moment)
+    sigma = np.full(len(s.models), COARSE_PX)
+    knots, cost = refine(tried, knots, sigma, steps=_COARSE_STEPS, tell=lambda done: tell(0.2 + 0.1 * done / tried.moments))
+    kept = ~_hopeless(knots, cost, moment)
+    moment, tried, knots = moment[kept], tried.take(np.flatnonzero(kept)), knots.take(np.flatnonzero(kept))
+    sigma = _scale(*_best(tried, knots, cost[kept], moment)[:2], common=True)
+    knots, cost = refine(tried, knots, sigma, tell=lambda done: tell(0.3 + 0.3 * done / tried.moments))
+    sigma = _scale(*_best(tried, knots, cost, moment)[:2])
+    chosen, best, row = _best(tried, knots, cost, moment)
+    _, agrees = _judge(chosen, best, sigma)
+    covariance = _covariance(chosen, best, agrees, np.square(sigma))
+    good = _well_located(s.moments, moment[row], _contradicted(chosen, agrees), _ambiguous(knots, cost, moment))
+    rates, rate_known, acceleration = _rates(times_s, s.moments, moment[row], best, covariance, good, prior)
+    knots = replace(rates.take(moment), T=knots.T)
+    knots, cost = refine(tried, knots, sigma, tell=lambda done: tell(0.6 + 0.3 * done / tried.moments))
+    sigma = _scale(*_best(tried, knots, cost, moment)[:2], rates=True)
+    return _judged(s, tried, knots, cost, moment, sigma, rate_known, acceleration)
+
+
+def _hopeless(knots: Knots, cost: FloatArray, moment: IntArray) -> BoolArray:
+    """Return which second poses need no closer look: they ended at the first one, or are much worse."""
+    second = np.flatnonzero(np.diff(moment, prepend=-1) == 0)
+    turned, away = pose_distance(knots.T[second - 1], knots.T[second])
+    same = (turned < _SAME[0]) & (away < _SAME[1])
+    result = np.zeros(len(moment), dtype=bool)
+    result[second] = same | (cost[second] > cost[second - 1] + _MUCH_WORSE)
+    result[second - 1] |= ~same & (cost[second - 1] > cost[second] + _MUCH_WORSE)
+    return result
+
+
+def _best(tried: Sightings, knots: Knots, cost: FloatArray, moment: IntArray) -> tuple[Sightings, Knots, IntArray]:
+    """Return the better of two poses for each moment that has any, what was seen then, and which they are."""
+    order = np.lexsort((cost, moment))
+    row = order[np.flatnonzero(np.diff(moment[order], prepend=-1))]
+    return tried.take(row), knots.take(row), row
+
+
+def _ambiguous(knots: Knots, cost: FloatArray, moment: IntArray) -> IntArray:
+    """Return the moments at which two poses that differ explain what was seen about equally well."""
+    second = np.flatnonzero(np.diff(moment, prepend=-1) == 0)
+    turned, away = pose_distance(knots.T[second - 1], knots.T[second])
+    near = np.abs(cost[second] - cost[second - 1]) < _RIVAL_COST
+    return np.asarray(moment[second[near & ((turned > _RIVAL_APART[0]) | (away > _RIVAL_APART[1]))]])
+
+
+def _judge(s: Sightings, knots: Knots, sigma: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Return residuals (N, 2), and which points are less than 5 sigma off."""
+    residual = predict(s, knots).residual
+    square = np.square(residual).sum(axis=1) / np.square(sigma[s.camera_of_point])
+    return residual, np.asarray(square < AGREES)
+
+
+def _contradicted(s: Sightings, agrees: BoolArray) -> BoolArray:
+    """Return (M,) the moments whose pose does not explain more than half of the points."""
+    seen = np.bincount(s.moment_of_point, minlength=s.moments)
+    return np.asarray(2 * np.bincount(s.moment_of_point, agrees, minlength=s.moments) <= seen)
+
+
+def _well_located(moments: int, rows: IntArray, contradicted: BoolArray, ambiguous: IntArray) -> BoolArray:
+    """Return (M,) the moments of the recording whose pose may tell something about others."""
+    good = np.zeros(moments, dtype=bool)
+    good[rows] = ~contradicted
+    good[ambiguous] = False
+    return good
+
+
+def _covariance(s: Sightings, knots: Knots, agrees: BoolArray, variance: FloatArray) -> FloatArray:
+    """Return (M, 12, 12) of pose and rate; ``variance`` (C,) px^2 of a point that agrees, others count for nothing."""
+    H, _ = information(s, predict(s, knots), agrees / variance[s.camera_of_point])
+    return covariances(with_prior(H, knots))
+
+
+def _scale(s: Sightings, knots: Knots, *, common: bool = False, rates: bool = False) -> FloatArray:
+    """Return (C,) the most likely scale of corner errors; ``rates`` are known so well that the images decide little of them."""
+    residual = predict(s, knots).residual[:, None]
+    views, cameras, unknowns = s.as_views, len(s.models), s.moments * (6.0 if rates else 9.0)
+    together = scale_of(residual, views, cameras, unknowns, common=True)
+    if common:
+        return together
+    return np.clip(scale_of(residual, views, cameras, unknowns), together / _NOISE_SPREAD, together * _NOISE_SPREAD)
+
+
+def _rates(
+    times_s: FloatArray, moments: int, rows: IntArray, best: Knots, covariance: FloatArray, good: BoolArray, prior: MotionPrior
+) -> tuple[Knots, BoolArray, FloatArray]:
+    """Return knots (M,) whose rates are what neighbouring moments say, which moments have such neighbours, and how lively the motion was (2,)."""
+    T, variance = np.broadcast_to(np.eye(4), (moments, 4, 4)).copy(), np.zeros((moments, 6))
+    T[rows], variance[rows] = best.T, np.einsum("mii->mi", covariance)[:, :6]
+    gap = np.diff(times_s)
+    linked = good[:-1] & good[1:] & (gap > 0) & (gap <= _LONGEST_STEP_S)
+    gap = np.where(linked, gap, 1.0)
+    step = np.concatenate([rotation.log(np.swapaxes(T[:-1, :3, :3], 1, 2) @ T[1:, :3, :3]), np.diff(T[:, :3, 3], axis=0)], axis=1)
+    speed = np.where(linked[:, None], step / gap[:, None], 0.0)
+    none = np.zeros((1, 6))
+    before, after = np.concatenate([none, speed]), np.concatenate([speed, none])
+    h1, h2 = np.append(1.0, gap)[:, None], np.append(gap, 1.0)[:, None]
+    has_before, has_after = np.append(False, linked)[:, None], np.append(linked, False)[:, None]
+    both = has_before & has_after
+    noise = np.concatenate([none, variance[:-1]]), np.concatenate([variance[1:], none])
+    rate = np.where(both, (before * h2 + after * h1) / (h1 + h2), np.where(has_before, before, after))
+    acceleration = np.where(both, 2 * (after - before) / (h1 + h2), 0.0)
+    measured = both.any()
+    lively = np.repeat(prior.acceleration, 3)
+    size = np.full(2, np.nan)
+    if measured:
+        mean_square = np.square(acceleration[both[:, 0]]).mean(axis=0)
+        size = np.sqrt([mean_square[:3].mean(), mean_square[3:].mean()])
+        lively = np.repeat(np.maximum(size, _LEAST_MOTION.acceleration), 3)
+    of_both = np.sqrt((noise[0] + noise[1]) / np.square(h1 + h2) + np.square(_RATE_DOUBT * (after - before)))
+    h = np.where(has_before, h1, h2)
+    of_one = np.sqrt((np.where(has_before, noise[0], noise[1]) + variance) / np.square(h) + np.square(0.5 * h * lively))
+    unknown = np.broadcast_to(np.repeat(prior.velocity, 3), rate.shape)
+    sigma = np.where(both, of_both, np.where(has_before | has_after, of_one, unknown))
+    return Knots(T, rate, acceleration, rate, np.maximum(sigma, 1e-6)), (has_before | has_after)[:, 0], size
+
+
+def _judged(
+    s: Sightings, tried: Sightings, knots: Knots, cost: FloatArray, moment: IntArray, sigma: FloatArray, rate_known: BoolArray,
+    acceleration: FloatArray,
+) -> Located:  # fmt: skip
+    chosen, best, row = _best(tried, knots, cost, moment)
+    rows = moment[row]
+    residual, agrees = _judge(chosen, best, sigma)
+    kept = chosen.keep(agrees)
+    variance = variance_of(residual[agrees][:, None], kept.as_views, sigma, 6.0 * len(rows))
+    outcome = np.full(s.moments, Outcome.UNSEEN, dtype=np.uint8)
+    outcome[s.moment] = Outcome.TOO_FEW
+    outcome[rows] = np.where(_contradicted(chosen, agrees), Outcome.CONTRADICTORY, Outcome.LOCATED)
+    rival = np.zeros(s.moments, dtype=bool)
+    rival[_ambiguous(knots, cost, moment)] = True
+    outcome[rival & (outcome == Outcome.LOCATED)] = Outcome.AMBIGUOUS
+    everywhere = {name: np.full((s.moments, *getattr(best, name).shape[1:]), np.nan) for name in Knots.__dataclass_fields__}
+    for name, array in everywhere.items():
+        array[rows] = getattr(best, name)
+    covariance = np.full((s.moments, 12, 12), np.nan)
+    covariance[rows] = _covariance(chosen, best, agrees, variance)
+    of_point = np.isin(s.moment_of_point, rows)
+    all_residual, all_agree = np.full((len(s.frame), 2), np.nan), np.zeros(len(s.frame), dtype=bool)
+    all_residual[of_point], all_agree[of_point] = residual, agrees
+    noise = np.where(
+        np.bincount(s.camera_of_point, minlength=len(s.models)) > 0, np.sqrt(np.maximum(variance, SMALLEST_SIGMA_PX**2)), np.nan
+    )
+    return Located(
+        s, Knots(**everywhere), covariance, all_residual, noise, sigma, all_agree, outcome, rate_known & (outcome == Outcome.LOCATED), acceleration
+    )  # fmt: skip

@@ -1,0 +1,210 @@
+"""Poses of one body at many moments, each from all its cameras at once: batched, robust Levenberg-Marquardt with analytic Jacobians.
+
+A frame is taken a little before or after its moment, so each moment has the body's pose and its rate of change as unknowns; what neighbouring
+moments say about the rate is a prior. The corner errors are Student's t (see ``bundle_noise``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.calibration import rotation
+from bodydouble.calibration.bundle_noise import FREEDOM, squared_error, weight_of
+from bodydouble.calibration.bundle_state import State, motion_of, moved
+from bodydouble.calibration.sightings import Sightings
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_BLOCK = 150
+"""Moments solved at a time: memory stays small however long the recording."""
+_STEPS = 30
+_DAMPING = 1e-3
+_GIVE_UP = 1e8
+_SETTLED = 1e-3
+"""Squared length of the last step in sigmas; convergence is quadratic, so what is left is far below."""
+_FIRM = 1e-12
+
+
+@dataclass(frozen=True)
+class Knots:
+    """Pose of a body at M moments and how it changes about them, with what is known of the rates before the images."""
+
+    T: FloatArray
+    """(M, 4, 4) T_room_body."""
+    rate: FloatArray
+    """(M, 6) angular velocity in the body's axes (rad/s), velocity in the room (m/s)."""
+    acceleration: FloatArray
+    """(M, 6) rad/s^2, m/s^2; taken as known."""
+    expected_rate: FloatArray
+    """(M, 6)"""
+    rate_sigma: FloatArray
+    """(M, 6) one standard deviation of the rate about ``expected_rate``."""
+
+    def take(self, which: IntArray) -> Knots:
+        """Return some of the moments, or one more than once."""
+        return Knots(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is predicted at given knots: residuals and their derivatives. A camera is disturbed by ``w x q + v``, for each of its points q."""
+
+    residual: FloatArray
+    """(N, 2) predicted minus seen px; NaN where the model sees no such point."""
+    in_camera: FloatArray
+    """(N, 3) m, the points q."""
+    J_point: FloatArray
+    """(N, 2, 3) by the point in the camera."""
+    R_camera_room: FloatArray
+    """(F, 3, 3)"""
+    lift: FloatArray
+    """(F, 6, 12) from a change of the moment's pose and rate to a disturbance (w, v) of the camera."""
+    by_time: FloatArray
+    """(F, 6) disturbance of the camera per second."""
+
+    @property
+    def J(self) -> FloatArray:
+        """(N, 2, 6) by a disturbance of the camera."""
+        q, a = self.in_camera[:, None], self.J_point
+        J = np.empty((*a.shape[:2], 6))
+        J[..., 0] = q[..., 1] * a[..., 2] - q[..., 2] * a[..., 1]
+        J[..., 1] = q[..., 2] * a[..., 0] - q[..., 0] * a[..., 2]
+        J[..., 2] = q[..., 0] * a[..., 1] - q[..., 1] * a[..., 0]
+        J[..., 3:] = a
+        return J
+
+
+def joined(parts: list[Knots]) -> Knots:
+    """Put knots one after the other."""
+    return Knots(*(np.concatenate([getattr(part, name) for part in parts]) for name in Knots.__dataclass_fields__))
+
+
+def predict(s: Sightings, knots: Knots) -> Images:
+    """Return residuals and Jacobians of all points."""
+    rates = np.stack([knots.rate, knots.acceleration], axis=1)
+    state = State(s.models, s.T_camera_body, np.zeros(0), np.zeros((0, 4, 4)), knots.T[None], rates[None])
+    motion = motion_of(state, np.zeros(len(s.moment), dtype=np.int64), s.moment, s.dt_s)
+    mount = s.T_camera_body[s.camera]
+    R_camera_body = mount[:, :3, :3]
+    R_camera_room = R_camera_body @ np.swapaxes(motion.R, 1, 2)
+    t = mount[:, :3, 3] - np.einsum("fij,fj->fi", R_camera_room, motion.p)
+    by_body = np.zeros((len(t), 6, 6))
+    by_body[:, :3, :3] = -R_camera_body
+    by_body[:, 3:, :3] = -rotation.hat(mount[:, :3, 3]) @ R_camera_body
+    by_body[:, 3:, 3:] = -R_camera_room
+    residual, points, J_point = np.empty_like(s.pixels), np.empty_like(s.p_room), np.empty((len(s.frame), 2, 3))
+    for rows, model in zip(s.points_of_camera, s.models, strict=True):
+        frame = s.frame[rows]
+        q = np.einsum("nij,nj->ni", R_camera_room[frame], s.p_room[rows]) + t[frame]
+        pixels, J_point[rows] = model.project_jacobian(q)
+        residual[rows], points[rows] = pixels - s.pixels[rows], q
+    return Images(
+        residual, points, J_point, R_camera_room, by_body @ motion.lift[..., :12], np.einsum("fij,fj->fi", by_body, motion.rate)
+    )  # fmt: skip
+
+
+def information(s: Sightings, images: Images, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the normal matrices (M, 12, 12) and gradients (M, 12) of pose and rate, with ``weights`` (N,) = 1 / px^2; without the prior."""
+    root = np.sqrt(np.where(np.isfinite(images.residual[:, 0]), weights, 0.0))[:, None]
+    rows = np.empty((len(root), 2, 7))
+    rows[..., :6], rows[..., 6] = images.J, images.residual
+    rows *= root[..., None]
+    unseen = root[:, 0] == 0
+    rows[unseen] = 0.0
+    products = np.swapaxes(rows[..., :6], 1, 2) @ rows
+    H, g = np.zeros((s.moments, 12, 12)), np.zeros((s.moments, 12))
+    if len(rows):
+        own = np.add.reduceat(products, np.searchsorted(s.frame, np.arange(len(s.camera))))
+        lift_t = np.swapaxes(images.lift, 1, 2)
+        there, first = np.unique(s.moment, return_index=True)
+        H[there] = np.add.reduceat(lift_t @ own[..., :6] @ images.lift, first)
+        g[there] = np.add.reduceat((lift_t @ own[..., 6:])[..., 0], first)
+    return H, g
+
+
+def with_prior(H: FloatArray, knots: Knots) -> FloatArray:
+    """Return the normal matrices (M, 12, 12) with what is known of the rates."""
+    result = H.copy()
+    rows = np.arange(6, 12)
+    result[:, rows, rows] += 1 / np.square(knots.rate_sigma)
+    return result
+
+
+def covariances(H: FloatArray) -> FloatArray:
+    """Return inverses (M, 12, 12) of normal matrices, scaled first; what nothing decides becomes huge and not an error."""
+    scale = np.sqrt(np.maximum(np.einsum("mii->mi", H), 1e-300))
+    outer = scale[:, :, None] * scale[:, None, :]
+    return np.asarray(np.linalg.inv(H / outer + _FIRM * np.eye(H.shape[1])) / outer)
+
+
+def costs(s: Sightings, knots: Knots, residual: FloatArray, sigma: FloatArray) -> FloatArray:
+    """Return (M,) twice the negative log likelihood of each moment, up to a constant; ``sigma`` (C,) px."""
+    square = squared_error(residual[:, None], sigma[s.camera_of_point])[:, 0]
+    cost = np.bincount(s.moment_of_point, (FREEDOM + 2) * np.log1p(square / FREEDOM), minlength=s.moments)
+    return np.asarray(cost + np.square((knots.rate - knots.expected_rate) / knots.rate_sigma).sum(axis=1))
+
+
+def robust_weights(s: Sightings, residual: FloatArray, sigma: FloatArray) -> FloatArray:
+    """Return (N,) 1 / px^2."""
+    scale = sigma[s.camera_of_point]
+    return np.asarray(weight_of(residual[:, None], scale)[:, 0] / np.square(scale))
+
+
+def refine(
+    s: Sightings, knots: Knots, sigma: FloatArray, *, steps: int = _STEPS, tell: Callable[[int], None] = lambda done: None
+) -> tuple[Knots, FloatArray]:
+    """Return the most likely knots near the given ones, and their costs (M,); ``tell`` is called with the moments done so far."""
+    parts, cost = [], []
+    for first in range(0, s.moments, _BLOCK):
+        block = np.arange(first, min(first + _BLOCK, s.moments))
+        part, value = _refined(s.take(block), knots.take(block), sigma, steps)
+        parts.append(part)
+        cost.append(value)
+        tell(int(block[-1]) + 1)
+    return joined(parts) if parts else knots, np.concatenate([*cost, np.zeros(0)])
+
+
+def _refined(s: Sightings, knots: Knots, sigma: FloatArray, steps: int) -> tuple[Knots, FloatArray]:
+    images = predict(s, knots)
+    cost = costs(s, knots, images.residual, sigma)
+    damping = np.full(s.moments, _DAMPING)
+    busy = np.ones(s.moments, dtype=bool)
+    working, within = s, np.arange(s.moments)
+    for _ in range(steps):
+        here = knots.take(within)
+        H, g = information(working, images, robust_weights(working, images.residual, sigma))
+        H = with_prior(H, here)
+        g[:, 6:] += (here.rate - here.expected_rate) / np.square(here.rate_sigma)
+        step = -_solved(H, g, damping[within])
+        trial = replace(here, T=moved(here.T, step[:, :6]), rate=here.rate + step[:, 6:])
+        next_images = predict(working, trial)
+        lower = costs(working, trial, next_images.residual, sigma)
+        better = (lower <= cost[within]) & busy[within]
+        length = np.einsum("mi,mij,mj->m", step, H, step)
+        taken = within[better]
+        knots.T[taken], knots.rate[taken], cost[taken] = trial.T[better], trial.rate[better], lower[better]
+        damping[within] = np.where(better, damping[within] / 8, damping[within] * 8)
+        busy[within] &= ~((better | (damping[within] > 1)) & (length < _SETTLED)) & (damping[within] < _GIVE_UP)
+        if not busy.any():
+            break
+        if busy.sum() < 0.7 * len(within):
+            within = np.flatnonzero(busy)
+            working = s.take(within)
+            images = predict(working, knots.take(within))
+        else:
+            images = next_images if better.all() else predict(working, knots.take(within))
+    return knots, cost
+
+
+def _solved(H: FloatArray, g: FloatArray, damping: FloatArray) -> FloatArray:
+    """Return H^-1 g (M, 12) with every diagonal element enlarged by the factor ``1 + damping`` (Marquardt), scaled to be well conditioned."""
+    scale = np.sqrt(np.maximum(np.einsum("mii->mi", H), 1e-300))
+    scaled = H / (scale[:, :, None] * scale[:, None, :])
+    rows = np.arange(H.shape[1])
+    scaled[:, rows, rows] += damping[:, None] + _FIRM
+    return np.asarray(np.linalg.solve(scaled, (g / scale)[..., None])[..., 0] / scale)
