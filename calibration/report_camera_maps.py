@@ -16,9 +16,9 @@ FloatArray = npt.NDArray[np.float64]
 LEVELS = (1, 4, 16, 64)
 """Fewest corners in a cell for each of the shades of the coverage map."""
 MOST_ARROWS = 300
-"""Single residuals drawn for one camera, picked evenly; all of them count in the means."""
+"""Single residuals drawn for one camera, picked evenly; all of them count in the medians."""
 _FEWEST = 5
-"""Residuals in a cell for its mean to say something."""
+"""Residuals in a cell for their median to say something."""
 _SIDE = 320.0
 _TALLEST = 300.0
 
@@ -48,7 +48,7 @@ def _share_text(coverage: Coverage) -> str:
 
 
 def residual_map(camera: CameraSummary) -> str:
-    """Draw residuals (from seen to predicted), magnified: single ones thin, the mean of each cell thick; a bar gives the scale."""
+    """Draw residuals (from seen to predicted), magnified: single ones thin, the median of each cell thick; a bar gives the scale."""
     scale, width, height = _scaled(camera.model.image_size)
     good = np.isfinite(camera.residual).all(axis=-1)
     pixels, residual = camera.pixels[good], camera.residual[good]
@@ -63,8 +63,8 @@ def residual_map(camera: CameraSummary) -> str:
     steps = residual * scale * magnified
     drawn = steps * np.minimum(1.0, longest / np.maximum(np.linalg.norm(steps, axis=-1, keepdims=True), 1e-9))
     content.append(strokes((pixels[chosen] + 0.5) * scale, drawn[chosen], "thin"))
-    place, mean = _cell_means(pixels, residual, camera.model.image_size)
-    content.append(strokes((place + 0.5) * scale, mean * scale * magnified, "thick"))
+    place, middle = _cell_medians(pixels, residual, camera.model.image_size)
+    content.append(strokes((place + 0.5) * scale, middle * scale * magnified, "thick"))
     content += [circle(x, y, 1.8, "dot") for x, y in (place + 0.5) * scale]
     bar = round_step(60 / scale / magnified, 1) / 2
     size = bar * scale * magnified
@@ -74,18 +74,13 @@ def residual_map(camera: CameraSummary) -> str:
     return drawing(width, height, content, label=f"Residuals of {camera.name}, {magnified:g} times as long as they are", css="map")
 
 
-def _cell_means(pixels: FloatArray, residual: FloatArray, image_size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
-    """Return mean place (K, 2) and mean residual (K, 2) of every cell with enough of them."""
+def _cell_medians(pixels: FloatArray, residual: FloatArray, image_size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """Return mean place (K, 2) and median residual (K, 2) of every cell with enough of them."""
     cell = cell_of(pixels, image_size)
-    rows, columns = grid_shape(image_size)
-    which = cell[:, 0] * columns + cell[:, 1]
-    count = np.bincount(which, minlength=rows * columns)
-    enough = count >= _FEWEST
-    place, mean = (
-        np.stack([np.bincount(which, values[:, axis], rows * columns) for axis in (0, 1)], axis=1)[enough] / count[enough, None]
-        for values in (pixels, residual)
-    )
-    return place, mean
+    which = cell[:, 0] * grid_shape(image_size)[1] + cell[:, 1]
+    enough = [here for number in np.unique(which) if (here := which == number).sum() >= _FEWEST]
+    place = np.array([pixels[here].mean(axis=0) for here in enough]).reshape(-1, 2)
+    return place, np.array([np.median(residual[here], axis=0) for here in enough]).reshape(-1, 2)
 
 
 def _scaled(image_size: tuple[int, int]) -> tuple[float, float, float]:

@@ -14,14 +14,16 @@ FloatArray = npt.NDArray[np.float64]
 
 _HEADROOM = 1.12
 _TAIL = 99.5
-"""Per cent of the values that the axis spans; the rest is counted beside it, so that one wild value does not flatten the others."""
+_MOST_MEDIANS = 10.0
+"""The axis spans ``_TAIL`` per cent of the values, and at most so many medians; the rest is counted beside it, so that a few wild values do not
+flatten the others."""
 
 
 def distance_histogram(errors_mm: FloatArray, *, width: float = 860, height: float = 240) -> str:
     """Draw signed errors (D,) of board distances in mm around zero, with the band that holds half of them by size."""
     if len(errors_mm) == 0:
         return empty_drawing(width, 80, f"held-out distance errors: {NOT_MEASURED}")
-    reach = max(float(np.percentile(np.abs(errors_mm), _TAIL)), 1e-6)
+    reach = _reach(np.abs(errors_mm))
     step = round_step(2 * reach, 60)
     reach = step * np.ceil(reach / step)
     share = _shares(errors_mm, np.linspace(-reach, reach, 2 * round(reach / step) + 1))
@@ -78,9 +80,13 @@ def histogram_reach(values: FloatArray) -> float:
     """Return a round number that nearly all positive values stay below; 1 without values."""
     if len(values) == 0:
         return 1.0
-    top = max(float(np.percentile(values, _TAIL)), 1e-6)
+    top = _reach(values)
     step = round_step(top, 8)
-    return step * math.ceil(top / step)
+    return step * math.ceil(top / step - 1e-9)
+
+
+def _reach(values: FloatArray) -> float:
+    return max(min(float(np.percentile(values, _TAIL)), _MOST_MEDIANS * float(np.median(values))), 1e-6)
 
 
 def empty_drawing(width: float, height: float, text: str) -> str:

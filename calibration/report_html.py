@@ -7,43 +7,50 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from bodydouble.calibration.calibration_checks import CalibrationCheck, untied_clocks
 from bodydouble.calibration.models import name_of
+from bodydouble.calibration.report_actions import actions, judged
 from bodydouble.calibration.report_camera_maps import LEVELS, MOST_ARROWS, coverage_map, residual_map
 from bodydouble.calibration.report_clock_chart import clock_chart
-from bodydouble.calibration.report_histogram import distance_histogram, error_histogram, histogram_reach
+from bodydouble.calibration.report_held_out import held_out_section
+from bodydouble.calibration.report_histogram import error_histogram, histogram_reach
 from bodydouble.calibration.report_json import versions
 from bodydouble.calibration.report_rig_sketch import body_scene, rig_sketches
 from bodydouble.calibration.report_style import STYLE
-from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, finite_distance_errors, median, p95, rms
+from bodydouble.calibration.report_summary import ODD, CameraSummary, ReportSummary, median, p95, rms
 from bodydouble.calibration.report_tables import (
     errors_table,
     extrinsics_table,
     intrinsics_table,
+    odd_views_table,
     pair_matrix,
     passed_table,
     rejected_table,
     remedies_table,
+    remedy_text,
     table,
     targets_table,
 )
 from bodydouble.calibration.report_text import NOT_MEASURED, counted, escaped, number, quantity, short_labels
 from bodydouble.calibration.thresholds import purposes
-from bodydouble.check import Check, Verdict
+from bodydouble.check import Verdict
 
 _WIDEST_REACH = 3.0
 """A camera whose errors reach this many times as far as the median camera's has an axis of its own."""
 
 
 def report_html(
-    summary: ReportSummary, checks: Sequence[Check], verdict: Verdict, purpose: str, settings: Mapping[str, str] | None = None
-) -> str:
-    """Return the page. It loads nothing, runs nothing, follows light and dark, and prints."""
+    summary: ReportSummary, checks: Sequence[CalibrationCheck], verdict: Verdict, purpose: str, settings: Mapping[str, str] | None = None,
+    source: str = "",
+) -> str:  # fmt: skip
+    """Return the page. It loads nothing, runs nothing, follows light and dark, and prints. ``source`` is what the calibration was made from."""
     is_rig = summary.kind == "rig"
-    title = f"Calibration of {'rig' if is_rig else 'camera'} {summary.title}"
+    title = f"Calibration of {'the rig' if is_rig else 'camera'} {summary.title}" if not source else f"Calibration from {source}"
     sections = [
         _verdict(title, checks, verdict, purpose),
         _key_figures(summary),
-        *([_held_out(summary)] if summary.held_out is not None else []),
+        _todo(checks),
+        *([held_out_section(summary)] if summary.held_out is not None else []),
         _cameras(summary),
         *([_pairs(summary)] if len(summary.cameras) > 1 else []),
         *([_sketch(summary), _extrinsics(summary)] if is_rig else []),
@@ -61,15 +68,18 @@ def report_html(
     )
 
 
-def _verdict(title: str, checks: Sequence[Check], verdict: Verdict, purpose: str) -> str:
-    bad = {kind: sum(check.verdict == kind for check in checks) for kind in ("FAIL", "WARN")}
-    parts = [f"{counted(bad['FAIL'], 'check')} failed" if bad["FAIL"] else "", f"{counted(bad['WARN'], 'warning')}" if bad["WARN"] else ""]
-    said = " and ".join(part for part in parts if part) or f"all {len(checks)} checks pass"
-    remedies = f"<h2>What to do</h2>{remedies_table(checks)}" if any(bad.values()) else ""
+def _verdict(title: str, checks: Sequence[CalibrationCheck], verdict: Verdict, purpose: str) -> str:
+    todo = actions(checks)
+    first = f'<p class="first"><b>Do this first</b> ({escaped(todo[0].title)}): {remedy_text(todo[0].remedy)}</p>' if todo else ""
     return (
-        f'<h1>{escaped(title)}</h1><div class="verdict {verdict}"><strong>{verdict}</strong> <span>for <b>{escaped(purpose)}</b>: {said}. '
-        f"{escaped(purposes()[purpose])}</span></div>{remedies}"
+        f'<h1>{escaped(title)}</h1><div class="verdict {verdict}"><strong>{verdict}</strong> <span>for <b>{escaped(purpose)}</b>: {judged(checks)}. '
+        f"{escaped(purposes()[purpose])}{first}</span></div>"
     )
+
+
+def _todo(checks: Sequence[CalibrationCheck]) -> str:
+    todo = actions(checks)
+    return f"<h2>What to do</h2>{remedies_table(todo)}" if todo else ""
 
 
 def _key_figures(summary: ReportSummary) -> str:
@@ -89,51 +99,31 @@ def _key_figures(summary: ReportSummary) -> str:
     else:
         tiles.append(("", str(summary.views), "views solved with"))
     if math.isfinite(summary.solve_seconds):
-        tiles.append(
-            ("", quantity(summary.solve_seconds, "s", 2), f"to solve, after {quantity(summary.detect_seconds, 's', 2)} of detection")
-        )
+        after = f", after {quantity(summary.detect_seconds, 's', 2)} of detection" if math.isfinite(summary.detect_seconds) else ""
+        tiles.append(("", quantity(summary.solve_seconds, "s", 2), f"to solve{after}"))
     content = "".join(f'<div class="tile {css}"><b>{escaped(value)}</b><span>{escaped(text)}</span></div>' for css, value, text in tiles)
     return f'<h2>At a glance</h2><div class="tiles">{content}</div>'
 
 
-def _held_out(summary: ReportSummary) -> str:
-    held_out, errors = summary.held_out, 1000 * summary.distance_error_m
-    if held_out is None or len(errors) == 0:
-        text = (
-            f"<p><b>Distances: {NOT_MEASURED}.</b> No two cameras saw the same points of a board on a frame that was held out from the solver. "
-            "All other figures on this page say how well the result fits what it was made from, which is not the same as how well it measures.</p>"
-        )
-        return f"<h2>Measured on frames that the solver did not see</h2>{text}"
-    text = (
-        f"<p>{counted(held_out.frames, 'moment')} took no part in the calibration. In them {counted(held_out.corners, 'board corner')} seen by two "
-        f"or more cameras were triangulated with the finished rig, and {counted(len(errors), 'distance')} between corners of the same board at the "
-        "same moment were compared with the board. No corner was left out for its error, and where the board was believed to be was not used.</p>"
-    )
-    caption = (
-        f"Triangulated minus true distance. Shaded: half of all distances are off by less than {quantity(median(np.abs(errors)), 'mm')}. "
-        f"Mean {errors.mean():+.3f} mm; a mean far from 0 is a rig that is too large or too small."
-    )
-    stamped = 1000 * finite_distance_errors(summary.held_out_as_stamped)
-    if len(stamped) and summary.clocks_were_solved:
-        text += (
-            f"<p>Frames were put into moments by the calibrated clocks. With the moments that the stamps say, the same distances are "
-            f"{quantity(median(np.abs(stamped)), 'mm')} off (median; root mean square {quantity(rms(stamped), 'mm')}).</p>"
-        )
-    drawing = distance_histogram(errors)
-    return f'<h2>Measured on frames that the solver did not see</h2>{text}<figure class="full">{drawing}<figcaption>{caption}</figcaption></figure>'
-
-
 def _cameras(summary: ReportSummary) -> str:
+    is_rig = summary.kind == "rig"
     reaches = [histogram_reach(np.concatenate([camera.error_px, camera.held_out_px])) for camera in summary.cameras]
     common = min(max(reaches), _WIDEST_REACH * float(np.median(reaches)))
     keys = "".join(
         f'<span class="key shade{i + 1}"></span>{low}{f" to {LEVELS[i + 1] - 1}" if i + 1 < len(LEVELS) else " or more"}'
         for i, low in enumerate(LEVELS)
     )
+    noise = (
+        '<p class="note">Ignored corners contradicted the others by more than eight times their noise. Noise is one standard deviation of a corner along '
+        "each axis, when its view as a whole has moved to where it fits best; errors include how far whole views are off: a frame was not taken when its "
+        "stamp says or the board moved meanwhile.</p>"
+        if is_rig
+        else ""
+    )
     note = (
-        f'<p class="note">Coverage, corners in a cell: {keys}<span class="key gap"></span>none<span class="key unseen"></span>outside of the lens. '
+        f'{noise}<p class="note">Coverage, corners in a cell: {keys}<span class="key gap"></span>none<span class="key unseen"></span>outside of the lens. '
         f"Residuals point from the seen corner to where the solved calibration puts it: thin lines are up to {MOST_ARROWS} single corners, thick ones "
-        "the mean of each cell; where the means form a pattern, the lens model does not fit. Both are of the frames that were solved with."
+        "the median of each cell; where these form a pattern, the lens model does not fit. Both are of the frames that were solved with."
     )
     if summary.held_out is not None:
         note += (
@@ -193,11 +183,13 @@ def _sketch(summary: ReportSummary) -> str:
 
 def _extrinsics(summary: ReportSummary) -> str:
     held = ", ".join(escaped(camera.name) for camera in summary.cameras if camera.is_reference) or "none"
+    several = len(summary.cameras) > sum(camera.is_reference for camera in summary.cameras)
+    relative = f"; the others{' on the same body' if ',' in held else ''} are relative to it" if several else ""
     targets = targets_table(summary)
     more = f"<h3>Boards and tags that stood still in the room</h3>{targets}" if targets else ""
     return (
         f"<h2>Where the cameras are</h2><p>σ is one standard deviation, from the curvature of the solution and the noise of the corners. Held in place: "
-        f"{held}{'; the others are relative to it' if len(summary.cameras) > 1 else ''}.</p>{extrinsics_table(summary)}{more}"
+        f"{held}{relative}.</p>{extrinsics_table(summary)}{more}"
     )
 
 
@@ -211,21 +203,28 @@ def _clocks(summary: ReportSummary) -> str:
     jitter = ""
     if summary.jitter_s > 0:
         jitter = f"Single frames were taken {quantity(1000 * summary.jitter_s, 'ms')} from their stamped time (one standard deviation)."
+    untied = "".join(
+        f" How far the clocks of {escaped(body)} are from those of {escaped(other)} was <b>{NOT_MEASURED}</b>, as nothing moved that both saw; their bars "
+        "are what was assumed, and only how they differ from each other was measured."
+        for body, other in untied_clocks(summary).items()
+    )
     return (
         "<h2>Clocks</h2><p>Offsets are written to the rig and corrected for. Bars hold the true value 95 % of the time; the first camera's clock is the "
-        f"reference. {jitter}</p><figure>{clock_chart(summary)}</figure>"
+        f"reference. {jitter}{untied}</p><figure>{clock_chart(summary)}</figure>"
     )
 
 
 def _rejected(summary: ReportSummary) -> str:
-    if not summary.rejected:
-        return "<h2>Rejected views</h2><p>None.</p>"
-    return (
-        f"<h2>Rejected views</h2><p>{counted(len(summary.rejected), 'view')} contradicted the others.</p>{rejected_table(summary.rejected)}"
+    found = f"<p>{counted(len(summary.rejected), 'view')} contradicted the others and had no say.</p>{rejected_table(summary.rejected)}"
+    odd = (
+        f"<h3>Views that are far off</h3><p>Half of their corners are more than {ODD:g} times as far off as the median corner is, and they were solved "
+        "with all the same. Most often such a frame was not taken when its stamp says (it came late, or is the one before it again), for which the "
+        f"solver allows; else its corners are not where they were found. Its image tells.</p>{odd_views_table(summary.odd_views)}"
     )
+    return f"<h2>Rejected views</h2>{found if summary.rejected else '<p>None.</p>'}{odd if summary.odd_views else ''}"
 
 
-def _passed(checks: Sequence[Check]) -> str:
+def _passed(checks: Sequence[CalibrationCheck]) -> str:
     return f"<h2>Checks that pass</h2>{passed_table(checks)}" if any(check.verdict == "PASS" for check in checks) else ""
 
 

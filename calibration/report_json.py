@@ -6,16 +6,19 @@ import importlib.metadata
 import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bodydouble import __version__
 from bodydouble.calibration.models import name_of
-from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, finite_distance_errors, median, p95, rms
+from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, finite_distance_errors, held_out_px, median, p95, rms
 from bodydouble.calibration.rig_calibration import HeldOutScore
 from bodydouble.check import Check, Verdict
+
+FloatArray = npt.NDArray[np.float64]
 
 REPORT_VERSION = 1
 _LIBRARIES = ("numpy", "scipy", "opencv-contrib-python")
@@ -26,10 +29,12 @@ def report_json(
 ) -> str:
     """Return the text of ``calibration_report.json``; what was not measured is null.
 
-    ``held_out`` holds what was measured on moments that the solver did not see: ``board_distance_mm`` (median, rmse and p95 of the absolute
-    errors of board distances, and their signed mean), ``reprojection_px`` of each camera, the numbers of triangulated ``corners`` and of
-    ``frames``; ``held_out_as_stamped`` the distances without the calibrated clocks, null where there is none. ``time_offsets_ms`` is true
-    capture time minus stamped time of each camera, null where clocks were taken as exact. Units are in the names; sigma are one standard deviation.
+    ``held_out`` holds what was measured on frames that the solver did not see, put into moments by the calibrated clocks: ``board_distance_mm``
+    (median, rmse and p95 of the absolute errors of board distances, their signed mean and number), ``reprojection_px`` of each camera with the
+    number of its corners, the numbers of triangulated ``corners`` and of ``frames`` (moments); ``held_out.as_stamped`` the same with the moments
+    that the files' time stamps say and the rig that was found with these; ``held_out.noise_floor_mm`` what corner noise alone gives.
+    ``time_offsets_ms`` is true capture time minus stamped time of each camera, null where clocks were taken as exact. Units are in the names; sigma
+    are one standard deviation.
     """
     cameras = {camera.name: camera for camera in summary.cameras}
     content = {
@@ -40,16 +45,16 @@ def report_json(
         "verdict": verdict,
         "checks": [check.as_dict() for check in checks],
         "held_out": {
-            "board_distance_mm": _distances(summary.held_out),
-            "corners": summary.held_out.corners if summary.held_out else 0,
-            "frames": summary.held_out.frames if summary.held_out else 0,
-            "reprojection_px": {name: _spread(camera.held_out_px) for name, camera in cameras.items()},
+            **_score(summary.held_out, cameras),
+            "noise_floor_mm": _spread_mm(summary.noise_floor_m),
+            "as_stamped": _score(summary.held_out_as_stamped, cameras),
         },
-        "held_out_as_stamped": {"board_distance_mm": _distances(summary.held_out_as_stamped)},
         "train": {
             "reprojection_px": {name: _spread(camera.error_px) for name, camera in cameras.items()},
             "noise_px": {name: camera.noise_px for name, camera in cameras.items()},
             "views": {name: camera.views for name, camera in cameras.items()},
+            "ignored_corners": {name: camera.ignored for name, camera in cameras.items()},
+            "odd_views_px": summary.odd_views,
         },
         "frames": {"moments": summary.moments, "solved": summary.moments_solved},
         "time_offsets_ms": {name: 1000 * camera.time_offset_s if summary.clocks_were_solved else None for name, camera in cameras.items()},
@@ -82,15 +87,24 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _distances(score: HeldOutScore | None) -> dict[str, Any]:
-    errors_mm = 1000 * finite_distance_errors(score)
+def _score(score: HeldOutScore | None, cameras: Iterable[str]) -> dict[str, Any]:
+    pixels = {name: held_out_px(score, name) for name in cameras}
     return {
-        "median": median(np.abs(errors_mm)),
-        "rmse": rms(errors_mm),
-        "p95": p95(np.abs(errors_mm)),
-        "mean_signed": float(errors_mm.mean()) if len(errors_mm) else None,
-        "distances": len(errors_mm),
+        "board_distance_mm": _distances(score),
+        "corners": score.corners if score else 0,
+        "frames": score.frames if score else 0,
+        "reprojection_px": {name: {**_spread(values), "corners": len(values)} for name, values in pixels.items()},
     }
+
+
+def _distances(score: HeldOutScore | None) -> dict[str, Any]:
+    errors_m = finite_distance_errors(score)
+    return {**_spread_mm(errors_m), "mean_signed": 1000 * float(errors_m.mean()) if len(errors_m) else None, "distances": len(errors_m)}
+
+
+def _spread_mm(errors_m: FloatArray) -> dict[str, float]:
+    errors_mm = 1000 * np.abs(errors_m)
+    return {"median": median(errors_mm), "rmse": rms(errors_mm), "p95": p95(errors_mm)}
 
 
 def _spread(values: Any) -> dict[str, float]:

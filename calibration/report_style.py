@@ -24,13 +24,14 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.92
 .PASS { color: var(--pass); } .WARN { color: var(--warn); } .FAIL { color: var(--fail); }
 .verdict.PASS { background: var(--passbg); } .verdict.WARN { background: var(--warnbg); } .verdict.FAIL { background: var(--failbg); }
 .verdict span { color: var(--ink); }
+.verdict p.first { margin: 8px 0 0; max-width: none; }
 .badge { font-weight: 700; font-size: 12px; letter-spacing: 0.03em; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 10px 5px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 th { color: var(--quiet); font-weight: 600; font-size: 13px; }
 td.n, th.n { text-align: right; white-space: nowrap; }
-.remedies td:nth-child(2), .remedies td:nth-child(3) { min-width: 10em; } .remedies td:nth-child(4) { min-width: 20em; }
-.wide { overflow-x: auto; }
+.remedies td:nth-child(2) { min-width: 9em; } .remedies td:nth-child(3) { min-width: 14em; } .remedies td:nth-child(4) { min-width: 20em; }
+.wide { overflow-x: auto; } .wide + h3, .sketches + h3, p + h3 { margin-top: 20px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 10px; margin: 12px 0; }
 .tile { background: var(--card); border-radius: 8px; padding: 10px 14px; }
 .tile b { display: block; font-size: 21px; font-weight: 650; } .tile span { display: block; color: var(--quiet); font-size: 13px; line-height: 1.35; }
@@ -38,6 +39,7 @@ td.n, th.n { text-align: right; white-space: nowrap; }
 .camera-card { background: var(--card); border-radius: 8px; padding: 14px 16px; margin: 14px 0; break-inside: avoid; }
 .row { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; }
 figure { margin: 8px 0 0; break-inside: avoid; } figcaption { max-width: 320px; margin-top: 3px; } .full figcaption { max-width: 86ch; }
+figure + p { margin-top: 16px; }
 .sketches { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 14px; }
 svg { max-width: 100%; height: auto; display: block; overflow: hidden; }
 svg text { fill: var(--ink); font: 12px system-ui, "Segoe UI", Roboto, Arial, "DejaVu Sans", sans-serif; }

@@ -12,6 +12,7 @@ from bodydouble.calibration.board import Targets
 from bodydouble.calibration.bundle_state import Views
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.intrinsics import IntrinsicsCalibration
+from bodydouble.calibration.noise_floor import noise_floor
 from bodydouble.calibration.report_coverage import Coverage, coverage_of
 from bodydouble.calibration.report_links import Link, shared_moments, strongest_links
 from bodydouble.calibration.report_target_scale import relative_target_sizes
@@ -21,6 +22,11 @@ from bodydouble.calibration.rig_calibration import HeldOutScore, RigCalibration
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+LEAST_WEIGHT = 0.1
+"""A corner that counted less was as good as left out; one that is right counts about 1."""
+ODD = 10.0
+"""A view whose median error is so many times that of all corners is named."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class CameraSummary:
     noise_px: float
     held_out_px: FloatArray
     """(K,) distances between each seen point and the triangulated one, on moments that the solver did not see."""
+    ignored: int | None = None
+    """Corners among ``pixels`` that the robust loss gave next to no weight; None where the weights are not known."""
     parameter_sigma: FloatArray | None = None
     """(P,) of all ``model.parameters``, where known."""
 
@@ -99,6 +107,10 @@ class ReportSummary:
     """Frames of single cameras with a view, the rejected ones included."""
     held_out_as_stamped: HeldOutScore | None = None
     """The held-out score with the moments that the stamps say, before the calibrated clocks put the frames in step."""
+    odd_views: dict[str, float] = field(default_factory=dict)
+    """Views that were solved with although their median error in px is many times the usual one, largest first."""
+    noise_floor_m: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """Errors of board distances that corner noise alone brings about on moments that were not solved with."""
     detect_seconds: float = float("nan")
     solve_seconds: float = float("nan")
     converged: bool | None = None
@@ -118,6 +130,12 @@ class ReportSummary:
     def distance_error_m(self) -> FloatArray:
         """(D,) signed held-out errors of board distances that are finite."""
         return finite_distance_errors(self.held_out)
+
+
+def held_out_px(score: HeldOutScore | None, camera: str) -> FloatArray:
+    """Return (K,) finite distances in px between what a camera saw and the triangulated points of a score."""
+    pixels = np.asarray(score.reprojection_px.get(camera, ()) if score is not None else (), dtype=np.float64)
+    return pixels[np.isfinite(pixels)]
 
 
 def finite_distance_errors(score: HeldOutScore | None) -> FloatArray:
@@ -157,13 +175,13 @@ def _of_rig(calibration: RigCalibration) -> ReportSummary:
         mine = np.flatnonzero(all_views.camera == (-1 if row is None else row))
         views, residual = all_views.select(mine), calibration.residual[mine]
         pixels = views.pixels[views.seen]
-        held_out = np.asarray(calibration.held_out.reprojection_px.get(name, ()), dtype=np.float64)
         noise = float("nan") if row is None or len(mine) == 0 else float(calibration.noise_px[row])
         cameras.append(
             CameraSummary(
                 name, mounted.body, mounted.model, mounted.sigma, mounted.T_body_camera, calibration.reference.get(mounted.body) == name,
                 mounted.time_offset_s, len(mine), pixels, residual[views.seen], board_normals(mounted.model, views),
-                coverage_of(mounted.model, pixels), noise, held_out[np.isfinite(held_out)],
+                coverage_of(mounted.model, pixels), noise, held_out_px(calibration.held_out, name),
+                int((calibration.weight[mine][views.seen] < LEAST_WEIGHT).sum()),
             )
         )  # fmt: skip
     bodies = [item.body for item in cameras]
@@ -175,8 +193,22 @@ def _of_rig(calibration: RigCalibration) -> ReportSummary:
         tuple(name for name in observations.cameras if name not in rig.cameras), calibration.held_out, calibration.jitter_s,
         dict(calibration.rejected), observations.moments, len(np.unique(all_views.moment)), observations.targets,
         calibration.T_room_target, calibration.target_sigma, relative_target_sizes(observations, rig), _frames(calibration),
-        calibration.held_out_as_stamped, calibration.detect_seconds, calibration.solve_seconds, calibration.converged,
+        calibration.held_out_as_stamped, _odd_views(calibration), noise_floor(calibration),
+        calibration.detect_seconds, calibration.solve_seconds, calibration.converged,
     )  # fmt: skip
+
+
+def _odd_views(calibration: RigCalibration) -> dict[str, float]:
+    observations, views = calibration.observations, calibration.views
+    length = np.linalg.norm(np.where(views.seen[..., None], calibration.residual, np.nan), axis=-1)
+    off = np.array([median(row[np.isfinite(row)]) for row in length])
+    found: dict[str, float] = {}
+    for v in np.flatnonzero(off > ODD * median(length[np.isfinite(length)])):
+        c = views.camera[v]
+        frame = f"{observations.cameras[c]} frame {observations.frame_index[c, views.moment[v]]}"
+        if frame not in calibration.rejected:
+            found[frame] = max(float(off[v]), found.get(frame, 0.0))
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def _frames(calibration: RigCalibration) -> int:
@@ -201,7 +233,7 @@ def _of_lens(calibration: IntrinsicsCalibration, name: str) -> ReportSummary:
     camera = CameraSummary(
         name, "", model, Sigma(focal_px=float(sigma[:2].max()), center_px=float(sigma[2:4].max())), None, True, 0.0, count, pixels,
         calibration.residual[views.seen], normals_of(calibration.T_camera_target), coverage_of(model, pixels), calibration.sigma_px,
-        np.zeros(0), sigma,
+        np.zeros(0), parameter_sigma=sigma,
     )  # fmt: skip
     return ReportSummary(
         "lens", name, (camera,), np.array([[count]]), (), ((0,),), (), None, 0.0,

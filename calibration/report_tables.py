@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from bodydouble.calibration.models import name_of
+from bodydouble.calibration.report_actions import Action
 from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, median, rms
-from bodydouble.calibration.report_text import escaped, number, quantity, short_labels, with_sigma
+from bodydouble.calibration.report_text import NOT_MEASURED, escaped, number, quantity, short_labels, with_sigma
 from bodydouble.check import Check
 
 MOST_REJECTED = 60
@@ -33,12 +34,11 @@ def badge(verdict: str) -> str:
     return f'<span class="badge {escaped(verdict)}">{escaped(verdict)}</span>'
 
 
-def remedies_table(checks: Sequence[Check]) -> str:
-    """Return what did not pass, FAIL first, with what to do."""
-    rows = sorted((check for check in checks if check.verdict != "PASS"), key=lambda check: check.verdict != "FAIL")
+def remedies_table(actions: Sequence[Action]) -> str:
+    """Return what did not pass with what to do."""
     return table(
         ("", "Check", "Found", "What to do"),
-        ((badge(check.verdict), escaped(check.name), escaped(check.found), _remedy(check.remedy)) for check in rows),
+        ((badge(action.verdict), escaped(action.title), _found(action), remedy_text(action.remedy)) for action in actions),
         css="remedies",
     )
 
@@ -50,7 +50,12 @@ def passed_table(checks: Sequence[Check]) -> str:
     )  # fmt: skip
 
 
-def _remedy(text: str) -> str:
+def _found(action: Action) -> str:
+    limit = f'<br><span class="quiet">{escaped(action.limit)}</span>' if action.limit else ""
+    return "<br>".join(map(escaped, action.found)) + limit
+
+
+def remedy_text(text: str) -> str:
     """Return a remedy with what stands between backticks as code; a name with a backtick leaves all as it is."""
     parts = escaped(text).split("`")
     if len(parts) % 2 == 0:
@@ -86,24 +91,17 @@ def errors_table(summary: ReportSummary) -> str:
         solved, unseen = camera.error_px, camera.held_out_px
         rows.append(
             (
-                escaped(camera.name), str(camera.views), str(len(camera.pixels)), number(camera.noise_px), number(median(solved)),
-                number(rms(solved)), number(median(unseen)), number(rms(unseen)), quantity(100 * camera.coverage.share, "%"),
-                quantity(math.degrees(math.hypot(*camera.tilt_rad)), "°"),
+                escaped(camera.name), str(camera.views), f"{len(camera.pixels):,}", "" if camera.ignored is None else f"{camera.ignored:,}",
+                number(camera.noise_px), number(median(solved)), number(rms(solved)),
+                *((number(median(unseen)), number(rms(unseen))) if len(unseen) else (NOT_MEASURED, "")),
+                quantity(100 * camera.coverage.share, "%"), quantity(math.degrees(math.hypot(*camera.tilt_rad)), "°"),
             )
         )  # fmt: skip
     head = (
-        "Camera",
-        "Views",
-        "Corners",
-        "Noise (px)",
-        "Solved: median (px)",
-        "RMS (px)",
-        "Held out: median (px)",
-        "RMS (px)",
-        "Coverage",
-        "Tilt",
-    )
-    return table(head, rows, numeric=range(1, 10))
+        "Camera", "Views", "Corners", "of these ignored", "Noise (px)", "Solved: median (px)", "RMS (px)", "Held out: median (px)", "RMS (px)",
+        "Coverage", "Tilt",
+    )  # fmt: skip
+    return table(head, rows, numeric=range(1, len(head)), css="errors")
 
 
 def intrinsics_table(cameras: Sequence[CameraSummary]) -> str:
@@ -120,7 +118,7 @@ def intrinsics_table(cameras: Sequence[CameraSummary]) -> str:
         else:
             distortion = ", ".join(f"{k:.4g}" for k in model.distortion)
         how = "solved" if camera.lens_was_solved else "given, not solved"
-        lens = f"{escaped(name_of(model) or type(model).__name__)}, {how}"
+        lens = f"{escaped(name_of(model) or type(model).__name__)}, {how}".replace(" ", "\u00a0", 1)
         size = f"{model.image_size[0]} × {model.image_size[1]}"
         rows.append((escaped(camera.name), lens, size, fx, fy, cx, cy, distortion))
     head = ("Camera", "Lens", "Image (px)", "fx (px)", "fy (px)", "cx (px)", "cy (px)", "Distortion")
@@ -161,6 +159,13 @@ def targets_table(summary: ReportSummary) -> str:
     more = f'<p class="note">And {len(rows) - MOST_TARGETS} more: see the JSON file.</p>' if len(rows) > MOST_TARGETS else ""
     head = ("Board or tag", "Position x, y, z (mm)", "σ of each axis", "σ of rotation")
     return table(head, rows[:MOST_TARGETS], numeric=(1, 2, 3)) + more if rows else ""
+
+
+def odd_views_table(odd_views: Mapping[str, float]) -> str:
+    """Return the views that are far off and were solved with all the same."""
+    rows = [(escaped(view), quantity(off, "px")) for view, off in odd_views.items()]
+    more = f'<p class="note">And {len(rows) - MOST_REJECTED} more: see the JSON file.</p>' if len(rows) > MOST_REJECTED else ""
+    return table(("View", "Median error"), rows[:MOST_REJECTED], css="narrow") + more
 
 
 def rejected_table(rejected: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _MOST_MOMENTS = 300
 _FEWEST_MOMENTS = 10
+_LEAST_SURE = 1e-3
 _NARROWEST = np.sin(np.radians(3.0)) ** 2
 """Rays of two cameras that meet at a smaller angle than this tell no distance."""
 
@@ -21,7 +22,8 @@ def relative_target_sizes(observations: Observations, rig: Rig) -> dict[str, flo
     """Return measured over declared size of each target, divided by the median over all targets; empty unless two can be measured.
 
     All targets are measured with the same rig, whose scale is a compromise between them, so only their ratio means anything. A target counts
-    when two cameras of one body saw it together in at least ten moments; its size is the median over the moments.
+    when two cameras of one body saw it together in at least ten moments; its size is the median over the moments, and what is known to no better than
+    0.1 % is left out.
     """
     found: dict[str, list[float]] = {name: [] for name in observations.targets.names}
     if len(found) < 2:
@@ -30,7 +32,11 @@ def relative_target_sizes(observations: Observations, rig: Rig) -> dict[str, flo
         rows = [c for c, name in enumerate(observations.cameras) if name in rig.cameras and rig.cameras[name].body == body]
         if len(rows) >= 2:
             _measure(observations, rig, rows, found)
-    size = {name: float(np.median(ratios)) for name, ratios in found.items() if len(ratios) >= _FEWEST_MOMENTS}
+    size = {
+        name: float(np.median(ratios))
+        for name, ratios in found.items()
+        if len(ratios) >= _FEWEST_MOMENTS and _spread(ratios) <= _LEAST_SURE
+    }
     if len(size) < 2:
         return {}
     middle = float(np.median(list(size.values())))
@@ -47,11 +53,18 @@ def _measure(observations: Observations, rig: Rig, rows: list[int], found: dict[
         for moment in points[:, group]:
             known = np.isfinite(moment[:, 0])
             if known.sum() >= 2:
-                found[name].append(_spread(moment[known]) / _spread(true[known]))
+                found[name].append(_scale(moment[known], true[known]))
 
 
-def _spread(points: FloatArray) -> float:
-    return float(np.linalg.norm(points - points.mean(axis=0)))
+def _spread(ratios: list[float]) -> float:
+    """Return one standard deviation of the median, from the median absolute deviation."""
+    return float(1.253 * 1.4826 * np.median(np.abs(np.array(ratios) - np.median(ratios))) / np.sqrt(len(ratios)))
+
+
+def _scale(measured: FloatArray, true: FloatArray) -> float:
+    """Return the size of measured points in sizes of the true ones, turned to fit best (Umeyama, 1991): noise does not make it larger."""
+    measured, true = measured - measured.mean(axis=0), true - true.mean(axis=0)
+    return float(np.linalg.svd(measured.T @ true, compute_uv=False).sum() / np.square(true).sum())
 
 
 def _triangulated(observations: Observations, rig: Rig, rows: list[int], moments: npt.NDArray[np.int64]) -> FloatArray:

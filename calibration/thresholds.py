@@ -43,6 +43,11 @@ class Threshold(Settings):
             return "PASS"
         return "WARN" if limits.warn is None or self._within(value, limits.warn) else "FAIL"
 
+    def limit_text(self, purpose: str) -> str:
+        """Return the last value that passes, e.g. "passes at 0.5 mm or less"."""
+        limit = f"{self.limits[purpose].pass_limit:g} {self.unit}".strip()
+        return f"passes at {limit} or {'less' if self.better == 'lower' else 'more'}"
+
     def _within(self, value: float, limit: float) -> bool:
         return value <= limit if self.better == "lower" else value >= limit
 

@@ -164,7 +164,15 @@ def rig(
         from bodydouble.calibration.tag_map import TagMap
 
         TagMap.from_calibration(result, boards).save(tag_map)
-    verdict = write_report(result, report, purpose=purpose) if report is not None else _verdict(result, purpose)
+    if report is not None:
+        chosen = {
+            "Recording": recording.name or str(recording),
+            "Boards": ", ".join(path.name for path in board),
+            "Frames solved with": train_frames,
+        }
+        verdict: str = write_report(result, report, purpose=purpose, settings=chosen, source=recording.resolve().name)
+    else:
+        verdict = _verdict(result, purpose)
     if as_json:
         typer.echo(json.dumps(_described(result, purpose, out, report), indent=2, ensure_ascii=False, allow_nan=False))
     else:
@@ -284,43 +292,14 @@ def _described(result: RigCalibration, purpose: str, out: Path, report: Path | N
 
 
 def _print_rig(result: RigCalibration, purpose: str, out: Path, report: Path | None) -> None:
-    import numpy as np
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    from bodydouble.calibration.calibration_checks import calibration_checks, worst
-    from bodydouble.cli.quality_table import STYLES
+    from bodydouble.calibration.calibration_checks import checks_of
+    from bodydouble.calibration.report_summary import summarize
+    from bodydouble.cli.calibration_table import print_calibration
 
-    console = Console(highlight=False)
-    table = Table(header_style="dim", box=None, pad_edge=False)
-    for title in ("camera", "on", "focal px", "± ", "noise px", "position ± mm", "rotation ± deg", "clock ms", "±"):
-        table.add_column(title, justify="left" if title in ("camera", "on") else "right")
-    for c, (name, camera) in enumerate(result.rig.cameras.items()):
-        sigma = camera.sigma
-        table.add_row(
-            Text(name), Text(camera.body), f"{np.mean(camera.model.focal):.1f}", _number(sigma.focal_px), f"{result.noise_px[c]:.3f}",
-            _number(sigma.position_m, 1e3), _number(sigma.rotation_rad, 180 / np.pi, 3), f"{1e3 * camera.time_offset_s:+.2f}",
-            _number(sigma.time_offset_s, 1e3),
-        )  # fmt: skip
-    console.print(table)
-    errors = 1e3 * np.abs(result.held_out.distance_error_m)
-    if len(errors):
-        console.print(
-            f"Held out: {len(errors)} distances on {result.held_out.frames} unseen moments are off by {np.median(errors):.2f} mm (median), "
-            f"{np.sqrt(np.mean(errors**2)):.2f} mm (rms), {np.percentile(errors, 95):.2f} mm (p95)."
-        )
-    checks = calibration_checks(result, purpose)
-    for item in checks:
-        if item.verdict != "PASS":
-            console.print(Text.assemble((item.verdict, STYLES[item.verdict]), f" {item.name}: {item.found} ", (item.remedy, "dim")))
-    verdict = worst(checks)
-    console.print(Text.assemble((verdict, STYLES[verdict]), f" for {purpose}; solved in {result.solve_seconds:.1f} s"))
-    console.print(Text(f"Wrote {out}" + (f" and {report / 'calibration_report.html'}" if report else "")), soft_wrap=True)
-
-
-def _number(value: float | None, scale: float = 1.0, digits: int = 2) -> str:
-    return "" if value is None else f"{value * scale:.{digits}f}"
+    summary = summarize(result)
+    print_calibration(Console(highlight=False), summary, checks_of(summary, purpose), purpose, out, report)
 
 
 def _lens_rig(camera: str, found: IntrinsicsCalibration) -> Rig:
