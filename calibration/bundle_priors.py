@@ -77,7 +77,7 @@ def _add_links(state: State, structure: Structure, priors: Priors, local: FloatA
     if len(gap) == 0:
         return 0.0
     residual, before, after = link_residuals(state.T_room_knot, state.rates, gap)
-    whiten = priors.motion.link_information(gap, order)
+    whiten = priors.motion.link_whitening(gap, order)
     W: FloatArray = np.zeros((len(gap), 6 * order, 6 * order))
     for axis in range(6):
         W[:, axis::6, axis::6] = whiten[:, axis // 3]

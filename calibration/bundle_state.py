@@ -194,7 +194,7 @@ def stepped(state: State, where: Layout, global_step: FloatArray, knot_step: Flo
         for c, model in enumerate(state.models)
     )
     chains, moments = state.T_room_knot.shape[:2]
-    terms = knot_step.reshape(moments, chains, -1, 6).swapaxes(0, 1)
+    terms = knot_step.reshape(moments, chains, state.rates.shape[2] + 1, 6).swapaxes(0, 1)
     return State(
         models,
         moved(state.T_body_camera, padded[where.mount]),

@@ -32,7 +32,7 @@ class MotionPrior:
         sigma = [self.velocity, self.acceleration][: order - 1]
         return np.concatenate([np.zeros(6), *([np.repeat(1 / np.square(pair), 3) for pair in sigma])])
 
-    def link_information(self, gap_s: FloatArray, order: int) -> FloatArray:
+    def link_whitening(self, gap_s: FloatArray, order: int) -> FloatArray:
         """Return whitening matrices (L, 2, order, order) of rotation and translation for knots ``gap_s`` (L,) apart."""
         h = gap_s[:, None, None]
         if order == 3:

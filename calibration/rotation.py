@@ -48,7 +48,7 @@ def right_jacobian_inverse(rotvec: npt.ArrayLike) -> FloatArray:
     v = np.asarray(rotvec, dtype=np.float64)
     angle = np.linalg.norm(v, axis=-1)[..., None, None]
     safe = np.where(angle > _SMALL, angle, 1.0)
-    d = np.where(angle > _SMALL, 1 / safe**2 - (1 + np.cos(safe)) / (2 * safe * np.sin(safe)), 1 / 12 + angle**2 / 720)
+    d = np.where(angle > _SMALL, 1 / safe**2 - 1 / (2 * safe * np.tan(safe / 2)), 1 / 12 + angle**2 / 720)
     matrix = hat(v)
     return np.asarray(np.eye(3) + 0.5 * matrix + d * (matrix @ matrix))
 
