@@ -3,23 +3,27 @@
 With corners found to a few hundredths of a pixel, such errors are ten times larger than theirs, and common to all corners of the view. So each
 view's pose is given a random deviation of its own, whose spread is found along with everything else; then what a single view tells about its
 lens keeps its full weight, and what views of different cameras tell about each other gets the weight it deserves (a mixed model; Pinheiro and
-Bates, "Mixed-Effects Models in S and S-PLUS", 2000, ch. 2).
+Bates, "Mixed-Effects Models in S and S-PLUS", 2000, ch. 2). The deviations follow a Student t distribution: a board that was found where it is
+not must neither bend the rig nor make all other views look loose (Pinheiro, Liu and Wu, "Efficient algorithms for robust estimation in linear
+mixed-effects models using the multivariate t distribution", 2001).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.bundle_linearization import Linearization
+from bodydouble.calibration.bundle_noise import FREEDOM
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _LEAST = (1e-6, 1e-6, 1e-6)
 _MOST = (0.05, 0.02, 0.05)
+_PARTS = 6
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Slack:
     """m, along each axis of the camera."""
     time_s: float = 0.0
     """Along the motion of the view."""
+    stretch: FloatArray | None = field(default=None, compare=False)
+    """(V,) by how much the variance of each view's deviation is larger than usual, once that is known."""
 
     def __bool__(self) -> bool:
         return self.rotation > 0 or self.position > 0 or self.time_s > 0
@@ -39,7 +45,8 @@ class Slack:
     def covariance(self, rate: FloatArray, free: BoolArray) -> FloatArray:
         """Return (V, 6, 6) covariances of the poses of views that move at ``rate`` (V, 6); 0 for those that are not ``free`` (V,)."""
         fixed = np.diag(np.square([self.rotation] * 3 + [self.position] * 3))
-        return (fixed + self.time_s**2 * rate[:, :, None] * rate[:, None, :]) * free[:, None, None]
+        stretch = free if self.stretch is None else np.where(free, self.stretch, 0.0)
+        return (fixed + self.time_s**2 * rate[:, :, None] * rate[:, None, :]) * stretch[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -74,20 +81,28 @@ def absorb(linear: Linearization, weights: FloatArray, slack: Slack, free: BoolA
     deviation = -np.einsum("vij,vj->vi", S, y)
     residual = linear.residual + np.einsum("vnik,vk->vni", by_pose, deviation)
     Q = inverse @ D
-    return Absorbed(
-        residual, -np.einsum("vi,vi->v", y, deviation), np.einsum("vij,vji->v", S, Q), _spread(slack, y, Q, linear.rate, informative)
-    )
+    cost, decided = -np.einsum("vi,vi->v", y, deviation), np.einsum("vij,vji->v", S, Q)
+    return Absorbed(residual, cost, decided, _spread(slack, y, Q, linear.rate, informative, _stretched(slack, cost, decided, informative)))
 
 
-def _spread(slack: Slack, y: FloatArray, Q: FloatArray, rate: FloatArray, informative: BoolArray) -> Slack:
+def _stretched(slack: Slack, cost: FloatArray, decided: FloatArray, informative: BoolArray) -> FloatArray:
+    """Return by how much each view's variance must be larger than usual for a deviation of the t distribution to be as large as its own."""
+    now = np.ones(len(cost)) if slack.stretch is None else slack.stretch
+    parts = _PARTS if slack.rotation > 0 or slack.position > 0 else 1
+    return np.where(informative, (FREEDOM + now * (cost + parts - decided)) / (FREEDOM + parts), 1.0)
+
+
+def _spread(slack: Slack, y: FloatArray, Q: FloatArray, rate: FloatArray, informative: BoolArray, stretch: FloatArray) -> Slack:
     if not informative.any():
         return slack
-    y, Q, rate = y[informative], Q[informative], rate[informative]
+    usual = np.ones(len(y)) if slack.stretch is None else slack.stretch
+    y, Q, rate, usual = y[informative], Q[informative], rate[informative], usual[informative]
 
     def found(sigma: float, mean_square: FloatArray, decided: FloatArray, least: float, most: float) -> float:
         if sigma == 0:
             return 0.0
-        return float(np.clip(np.sqrt(np.mean(sigma**4 * mean_square + sigma**2 - sigma**4 * decided)), least, most))
+        more = usual.reshape(-1, *[1] * (decided.ndim - 1))
+        return float(np.clip(np.sqrt(np.mean(sigma**4 * more * (mean_square - decided) + sigma**2)), least, most))
 
     diagonal = np.einsum("vii->vi", Q)
     along = np.einsum("vi,vi->v", rate, y)
@@ -95,4 +110,5 @@ def _spread(slack: Slack, y: FloatArray, Q: FloatArray, rate: FloatArray, inform
         found(slack.rotation, np.square(y[:, :3]), diagonal[:, :3], _LEAST[0], _MOST[0]),
         found(slack.position, np.square(y[:, 3:]), diagonal[:, 3:], _LEAST[1], _MOST[1]),
         found(slack.time_s, np.square(along), np.einsum("vi,vij,vj->v", rate, Q, rate), _LEAST[2], _MOST[2]),
+        stretch,
     )

@@ -59,7 +59,7 @@ class RigCalibration:
     held_out: HeldOutScore
     """On unseen frames, put into moments by the calibrated clocks."""
     held_out_as_stamped: HeldOutScore | None = None
-    """The same with the moments that the stamps say; worse where clocks are apart."""
+    """The same with the moments that the stamps say, for the rig that was found with these; worse where clocks are apart."""
     rejected: dict[str, str] = field(default_factory=dict)
     """View, e.g. "cam01 frame 7", to why it was left out."""
     detect_seconds: float = float("nan")

@@ -10,20 +10,17 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration import rotation
 from bodydouble.calibration.assumed import R_ROOM_CAMERA_LEVEL
-from bodydouble.calibration.bundle import Adjustment, adjust
-from bodydouble.calibration.bundle_priors import Priors
-from bodydouble.calibration.bundle_slack import Slack
-from bodydouble.calibration.bundle_state import STATIC, Layout, State, Structure, Views, layout
+from bodydouble.calibration.bundle import Adjustment
+from bodydouble.calibration.bundle_state import STATIC, Layout, Structure, Views
 from bodydouble.calibration.camera_model import CameraModel
-from bodydouble.calibration.connections import check_connected
+from bodydouble.calibration.connections import NotConnectedError, check_connected
 from bodydouble.calibration.held_out import in_step, only, score_held_out
-from bodydouble.calibration.intrinsics import calibrate_lens, find_lens, intrinsics_priors
-from bodydouble.calibration.motion_prior import MotionPrior
+from bodydouble.calibration.intrinsics import calibrate_lens, find_lens
 from bodydouble.calibration.observations import NO_FRAME, Observations, views_of
 from bodydouble.calibration.pose_graph import PoseGraph, connect
 from bodydouble.calibration.rig import MountedCamera, Rig, Sigma
+from bodydouble.calibration.rig_adjustment import adjust_rig
 from bodydouble.calibration.rig_calibration import RigCalibration
 from bodydouble.calibration.transform import pose_from
 from bodydouble.calibration.view_selection import sharpness, spread_moments, spread_views
@@ -36,12 +33,9 @@ TrainFrames = Literal["even", "odd", "all"]
 
 LENS_VIEWS = 60
 MOMENTS = 120
-_FIRST_SLACK = Slack(rotation=5e-3, position=1e-3)
-_SECOND_SLACK = Slack(rotation=2e-3, position=5e-4, time_s=5e-3)
-_LONGEST_STEP_S = 1.0
-"""Moments further apart say nothing about how fast something moved in between."""
-_LEAST_MOTION = MotionPrior(velocity=(0.05, 0.02), acceleration=(0.2, 0.05))
 _DIVERGED_PX = 20.0
+_IGNORED = 0.1
+"""A view that counts this much less than usual is named."""
 
 
 @dataclass(frozen=True)
@@ -74,21 +68,34 @@ def calibrate_rig(
     """
     began = time.monotonic()
     solved = _solve(observations, settings, progress)
-    unseen = only(observations, _held_out(observations, settings.train))
-    as_stamped = score_held_out(solved.rig, unseen)
-    offset_s = np.array([solved.rig.camera(name).time_offset_s for name in observations.cameras])
-    again = in_step(observations, offset_s)
-    if not np.array_equal(again.frame_index, observations.frame_index):
-        # Some clock is so far out that its frames belong to other moments: only now is it known which frames were taken together.
-        solved = _solve(replace(again, times_s=again.times_s + offset_s[:, None]), settings, progress, solved)
-        cameras = {
-            name: replace(camera, time_offset_s=camera.time_offset_s + float(offset_s[observations.cameras.index(name)]))
-            for name, camera in solved.rig.cameras.items()
-        }
-        solved = replace(solved, rig=replace(solved.rig, cameras=cameras))
-        unseen = only(solved.observations, _held_out(solved.observations, settings.train))
-    held_out = score_held_out(solved.rig, unseen)
+    as_stamped = score_held_out(solved.rig, only(observations, _held_out(observations, solved, settings.train)))
+    regrouped = in_step(observations, _offsets(solved))
+    if not np.array_equal(regrouped.frame_index, observations.frame_index):
+        solved = _solve_in_step(solved, regrouped, settings, progress)
+    held_out = score_held_out(solved.rig, only(regrouped, _held_out(regrouped, solved, settings.train)))
     return replace(solved, held_out=held_out, held_out_as_stamped=as_stamped, solve_seconds=time.monotonic() - began)
+
+
+def _offsets(solved: RigCalibration) -> FloatArray:
+    return np.array([solved.rig.camera(name).time_offset_s for name in solved.observations.cameras])
+
+
+def _solve_in_step(
+    before: RigCalibration, regrouped: Observations, settings: RigSettings, progress: Callable[[str, float, float], None]
+) -> RigCalibration:  # fmt: skip
+    """Solve again when a clock is so far out that its frames belong to other moments: only ``before`` tells which were taken together."""
+    offset_s = _offsets(before)
+    corrected = replace(regrouped, times_s=regrouped.times_s + offset_s[:, None])
+    try:
+        solved = _solve(corrected, settings, progress, before)
+    except NotConnectedError:
+        # The frames that may be used of this camera have no partner among the others': as stamped they had, and the motion in between ties them.
+        return before
+    cameras = {
+        name: replace(camera, time_offset_s=camera.time_offset_s + float(offset_s[solved.observations.cameras.index(name)]))
+        for name, camera in solved.rig.cameras.items()
+    }
+    return replace(solved, rig=replace(solved.rig, cameras=cameras), observations=regrouped)
 
 
 def _solve(
@@ -102,7 +109,7 @@ def _solve(
             f"No frame among the {settings.train} ones shows four or more corners of a board that are not on one line. Film the board nearer, whole and sharp."
         )
     models = (
-        _lenses(observations, views, settings, progress)
+        _lenses(observations.where(trained), views, settings, progress)
         if before is None
         else [before.rig.camera(name).model for name in observations.cameras]
     )
@@ -113,8 +120,13 @@ def _solve(
     check_connected(graph, structure, observations.where(trained))
     views = views.select(usable & _placed(graph, structure, views))
     progress("place", 1, 1)
-    result, structure, where, first = _adjust(models, structure, views, graph, settings, progress)
-    typical = float(np.median(np.linalg.norm(first.residual, axis=-1)[views.seen]))
+    fixed = settings.fixed_intrinsics.names if settings.fixed_intrinsics is not None else ()
+    adjusted = adjust_rig(
+        models, structure, views, graph, solve_lens=np.array([name not in fixed for name in observations.cameras]), clocks=settings.clocks,
+        progress=progress,
+    )  # fmt: skip
+    result, where = adjusted.last, adjusted.where
+    typical = float(np.median(np.linalg.norm(adjusted.first.residual, axis=-1)[views.seen]))
     if not np.isfinite(typical) or typical > _DIVERGED_PX:
         raise DataError(
             f"The adjustment diverged: half of the corners are more than {typical:.0f} px off. Nothing was written. Check that the board file "
@@ -158,8 +170,10 @@ def _trained(observations: Observations, train: TrainFrames) -> BoolArray:
     return np.asarray(there & (number % 2 == (0 if train == "even" else 1)), dtype=np.bool_)
 
 
-def _held_out(observations: Observations, train: TrainFrames) -> BoolArray:
-    return np.asarray((observations.frame_index != NO_FRAME) & ~_trained(observations, train), dtype=np.bool_)
+def _held_out(observations: Observations, solved: RigCalibration, train: TrainFrames) -> BoolArray:
+    """Return (C, T) which frames ``solved`` did not see, whatever moments they are put into."""
+    seen = np.where(_trained(solved.observations, train), solved.observations.frame_index, NO_FRAME)
+    return np.array([~np.isin(own, [NO_FRAME, *known]) for own, known in zip(observations.frame_index, seen, strict=True)])
 
 
 def _body_names(observations: Observations, settings: RigSettings) -> tuple[str, ...]:
@@ -230,99 +244,6 @@ def _placed(graph: PoseGraph, structure: Structure, views: Views) -> BoolArray:
     return np.asarray(good & ((target != STATIC) | graph.placed_targets[views.target]))
 
 
-def _adjust(
-    models: list[CameraModel], structure: Structure, views: Views, graph: PoseGraph, settings: RigSettings, progress: Callable[[str, float, float], None]
-) -> tuple[Adjustment, Structure, Layout, Adjustment]:  # fmt: skip
-    """Adjust with still moments first; then, where times are known, with motion and clocks."""
-    cameras = len(models)
-    P = max(len(model.parameters) for model in models)
-    knots = _filled(graph.T_room_knot)
-    state = State(
-        tuple(models), graph.T_body_camera, np.zeros(cameras), np.where(np.isfinite(graph.T_room_target), graph.T_room_target, np.eye(4)),
-        knots, np.zeros((*knots.shape[:2], 0, 6)),
-    )  # fmt: skip
-    free_lens = np.array([[i < len(model.parameters) for i in range(P)] for model in models]) & (settings.fixed_intrinsics is None)
-    free_mount = np.ones(cameras, dtype=bool)
-    free_mount[list(graph.reference_camera.values())] = False
-    free_target = (structure.chain_of_target == STATIC) & graph.placed_targets
-    if graph.reference_target is not None:
-        free_target[graph.reference_target] = False
-    held_clock = np.zeros(cameras, dtype=bool)
-    expected, sigma = np.zeros((cameras, P)), np.full((cameras, P), np.inf)
-    for c, model in enumerate(models):
-        expected[c, : len(model.parameters)], sigma[c, : len(model.parameters)] = intrinsics_priors(model)
-    where = layout(free_lens, free_mount, held_clock, free_target)
-    shared = len(np.unique(views.camera)) > 1
-    priors = Priors(expected, sigma, slack=_FIRST_SLACK if structure.chains and shared else Slack())
-    first = adjust(state, structure, views, where, priors, progress=lambda step: progress("adjust", min(step, 40), 100))
-    timed = structure.moment_s[-1] > structure.moment_s[0] and settings.clocks and bool(np.isfinite(views.time_s).all())
-    if not (timed and structure.chains and shared):
-        progress("adjust", 1, 1)
-        return first, structure, where, first
-    rates, motion = _rates(first.state.T_room_knot, structure, views)
-    free_clock = np.ones(cameras, dtype=bool)
-    free_clock[next(iter(graph.reference_camera.values()), 0)] = False
-    structure = replace(structure, order=3)
-    where = layout(free_lens, free_mount, free_clock, free_target)
-    priors = replace(priors, slack=_SECOND_SLACK, motion=motion)
-    second = adjust(
-        replace(first.state, rates=rates),
-        structure,
-        views,
-        where,
-        priors,
-        progress=lambda step: progress("adjust", 40 + min(step, 60), 100),
-    )
-    progress("adjust", 1, 1)
-    return second, structure, where, first
-
-
-def _filled(knots: FloatArray) -> FloatArray:
-    """Return the poses of all moments, those that are not placed as at the nearest moment that is."""
-    result = knots.copy()
-    for chain in result:
-        known = np.flatnonzero(np.isfinite(chain[:, 0, 0]))
-        if len(known):
-            nearest = known[np.argmin(np.abs(np.arange(len(chain))[:, None] - known), axis=1)]
-            chain[:] = chain[nearest]
-        else:
-            chain[:] = np.eye(4)
-    return result
-
-
-def _rates(knots: FloatArray, structure: Structure, views: Views) -> tuple[FloatArray, MotionPrior]:
-    """Return rates (N, M, 2, 6) at the knots from differences between moments, and a motion prior as lively as what was seen."""
-    chains, count = knots.shape[:2]
-    rates = np.zeros((chains, count, 2, 6))
-    speeds, accelerations = [], []
-    times = structure.moment_s
-    for chain in range(chains):
-        own = (structure.camera_chain(views.camera) == chain) | (structure.chain_of_target[views.target] == chain)
-        seen = np.bincount(views.moment[own], minlength=count) > 0
-        for m in range(1, count - 1):
-            before, after = times[m] - times[m - 1], times[m + 1] - times[m]
-            if not seen[m - 1 : m + 2].all() or before + after > _LONGEST_STEP_S:
-                continue
-            steps = [_between(knots[chain, a], knots[chain, b]) / gap for a, b, gap in ((m - 1, m, before), (m, m + 1, after))]
-            rates[chain, m, 0] = (steps[0] * after + steps[1] * before) / (before + after)
-            speeds.append(rates[chain, m, 0])
-            accelerations.append(2 * (steps[1] - steps[0]) / (before + after))
-    if not speeds:
-        return rates, MotionPrior()
-
-    def size(values: list[FloatArray], part: slice, least: float) -> float:
-        return max(float(np.sqrt(np.mean(np.square(np.array(values)[:, part])))), least)
-
-    turn, move = slice(0, 3), slice(3, 6)
-    velocity = (size(speeds, turn, _LEAST_MOTION.velocity[0]), size(speeds, move, _LEAST_MOTION.velocity[1]))
-    acceleration = (size(accelerations, turn, _LEAST_MOTION.acceleration[0]), size(accelerations, move, _LEAST_MOTION.acceleration[1]))
-    return rates, MotionPrior(velocity=velocity, acceleration=acceleration)
-
-
-def _between(one: FloatArray, two: FloatArray) -> FloatArray:
-    return np.concatenate([rotation.log(one[:3, :3].T @ two[:3, :3]), two[:3, 3] - one[:3, 3]])
-
-
 def _rig(observations: Observations, settings: RigSettings, result: Adjustment, where: Layout, graph: PoseGraph) -> Rig:
     bodies = _body_names(observations, settings)
     cameras = {}
@@ -356,15 +277,12 @@ def _known(value: float) -> float | None:
 
 
 def _rejected(observations: Observations, views: Views, moments: npt.NDArray[np.int64], result: Adjustment) -> dict[str, str]:
-    """Name the views that the robust loss all but ignored."""
+    """Name the views that the robust losses all but ignored."""
     rejected = {}
     seen = views.seen
-    for v in range(len(views)):
-        weight = float(result.weight[v][seen[v]].mean())
-        if weight < 0.1:
-            frame = observations.frame_index[views.camera[v], moments[views.moment[v]]]
-            off = float(np.median(np.linalg.norm(result.residual[v][seen[v]], axis=-1)))
-            rejected[f"{observations.cameras[views.camera[v]]} frame {frame}"] = (
-                f"its corners are {off:.1f} px off what the other views say"
-            )
+    stretch = np.ones(len(views)) if result.slack.stretch is None else result.slack.stretch
+    for v in np.flatnonzero((np.where(seen, result.weight, 0.0).sum(axis=1) < _IGNORED * seen.sum(axis=1)) | (stretch > 1 / _IGNORED)):
+        frame = observations.frame_index[views.camera[v], moments[views.moment[v]]]
+        off = float(np.median(np.linalg.norm(result.residual[v][seen[v]], axis=-1)))
+        rejected[f"{observations.cameras[views.camera[v]]} frame {frame}"] = f"its corners are {off:.1f} px off what the other views say"
     return rejected

@@ -27,11 +27,13 @@ _BLUR_PX = 0.5
 
 def sharpness(observations: Observations, camera: int, moments: IntArray) -> FloatArray:
     """Return (V,) in (0, 1] how little the targets moved while a camera's frames at some moments were exposed; 1 where that cannot be told."""
-    step = np.linalg.norm(np.diff(observations.pixels[camera], axis=0), axis=-1)
+    seen = np.flatnonzero(observations.seen[camera].any(axis=-1))  # what was not looked at in between does not hide how fast it went
+    fastest = np.full(observations.frame_index.shape[1], np.nan)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # moments in which nothing was seen
-        speed = np.nanmedian(step, axis=1) / np.diff(observations.times_s[camera])
-        fastest = np.nanmax(np.stack([np.append(np.nan, speed), np.append(speed, np.nan)]), axis=0)
+        warnings.simplefilter("ignore", RuntimeWarning)  # moments with no point in common
+        step = np.nanmedian(np.linalg.norm(np.diff(observations.pixels[camera, seen], axis=0), axis=-1), axis=1)
+        speed = step / np.diff(observations.times_s[camera, seen])
+        fastest[seen] = np.nanmax(np.stack([np.append(np.nan, speed), np.append(speed, np.nan)]), axis=0)
     return np.asarray(1 / (1 + np.nan_to_num(fastest[moments]) * _EXPOSURE_S / _BLUR_PX))
 
 

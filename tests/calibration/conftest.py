@@ -273,3 +273,13 @@ def _simulated_room(
         tuple(camera.model.image_size for camera in cameras.values()),
     )  # fmt: skip
     return Rig("simulated", ("room",), cameras), scene
+
+
+@pytest.fixture(scope="session")
+def caliscope_observations(shared_data: Path) -> Observations:
+    """What four real webcams saw of a hand-held board."""
+    from bodydouble.calibration.board_observations import observe
+    from bodydouble.capture import open_recording
+
+    folder = shared_data / "multicam_calib" / "caliscope_hands_board"
+    return observe(open_recording(folder), [Board.load(folder / "charuco.toml")])

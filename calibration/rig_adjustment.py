@@ -1,0 +1,137 @@
+"""Adjust a rig in two rounds: every moment by itself, then, where times are known, with motion and clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.calibration import rotation
+from bodydouble.calibration.bundle import Adjustment, adjust
+from bodydouble.calibration.bundle_priors import Priors
+from bodydouble.calibration.bundle_slack import Slack
+from bodydouble.calibration.bundle_state import STATIC, Layout, State, Structure, Views, layout
+from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.intrinsics import intrinsics_priors
+from bodydouble.calibration.motion_prior import MotionPrior
+from bodydouble.calibration.pose_graph import PoseGraph
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+_FIRST_SLACK = Slack(rotation=5e-3, position=1e-3)
+_SECOND_SLACK = Slack(rotation=2e-3, position=5e-4, time_s=5e-3)
+_LONGEST_STEP_S = 1.0
+"""Moments further apart say nothing about how fast something moved in between."""
+_LEAST_MOTION = MotionPrior(velocity=(0.05, 0.02), acceleration=(0.2, 0.05))
+
+
+@dataclass(frozen=True)
+class RigAdjustment:
+    """A rig adjusted in two rounds."""
+
+    last: Adjustment
+    where: Layout
+    """Where the unknowns of ``last`` are in its covariance."""
+    first: Adjustment
+    """With every moment by itself; the last one where there is no second round."""
+
+
+def adjust_rig(
+    models: Sequence[CameraModel], structure: Structure, views: Views, graph: PoseGraph, *, solve_lens: BoolArray, clocks: bool,
+    progress: Callable[[str, float, float], None] = lambda stage, done, total: None,
+) -> RigAdjustment:  # fmt: skip
+    """Adjust a rig from where the pose graph put everything.
+
+    ``solve_lens`` (C,) tells which lenses are not known yet; ``clocks`` whether ``structure.moment_s`` are times, so that a clock offset of each camera
+    can be found. The second round needs a good start: clocks far out would otherwise bend the rig.
+    """
+    cameras = len(models)
+    P = max(len(model.parameters) for model in models)
+    knots = _filled(graph.T_room_knot)
+    state = State(
+        tuple(models), graph.T_body_camera, np.zeros(cameras), np.where(np.isfinite(graph.T_room_target), graph.T_room_target, np.eye(4)),
+        knots, np.zeros((*knots.shape[:2], 0, 6)),
+    )  # fmt: skip
+    free_lens = np.array([[i < len(model.parameters) for i in range(P)] for model in models]) & solve_lens[:, None]
+    free_mount = np.ones(cameras, dtype=bool)
+    free_mount[list(graph.reference_camera.values())] = False
+    free_target = (structure.chain_of_target == STATIC) & graph.placed_targets
+    if graph.reference_target is not None:
+        free_target[graph.reference_target] = False
+    held_clock = np.zeros(cameras, dtype=bool)
+    expected, sigma = np.zeros((cameras, P)), np.full((cameras, P), np.inf)
+    for c, model in enumerate(models):
+        expected[c, : len(model.parameters)], sigma[c, : len(model.parameters)] = intrinsics_priors(model)
+    where = layout(free_lens, free_mount, held_clock, free_target)
+    shared = len(np.unique(views.camera)) > 1
+    priors = Priors(expected, sigma, slack=_FIRST_SLACK if structure.chains and shared else Slack())
+    first = adjust(state, structure, views, where, priors, progress=lambda step: progress("adjust", min(step, 40), 100))
+    timed = structure.moment_s[-1] > structure.moment_s[0] and clocks and bool(np.isfinite(views.time_s).all())
+    if not (timed and structure.chains and shared):
+        progress("adjust", 1, 1)
+        return RigAdjustment(first, where, first)
+    rates, motion = _rates(first.state.T_room_knot, structure, views)
+    free_clock = np.ones(cameras, dtype=bool)
+    free_clock[next(iter(graph.reference_camera.values()), 0)] = False
+    structure = replace(structure, order=3)
+    where = layout(free_lens, free_mount, free_clock, free_target)
+    priors = replace(priors, slack=_SECOND_SLACK, motion=motion)
+    second = adjust(
+        replace(first.state, rates=rates),
+        structure,
+        views,
+        where,
+        priors,
+        progress=lambda step: progress("adjust", 40 + min(step, 60), 100),
+    )
+    progress("adjust", 1, 1)
+    return RigAdjustment(second, where, first)
+
+
+def _filled(knots: FloatArray) -> FloatArray:
+    """Return the poses of all moments, those that are not placed as at the nearest moment that is."""
+    result = knots.copy()
+    for chain in result:
+        known = np.flatnonzero(np.isfinite(chain[:, 0, 0]))
+        if len(known):
+            nearest = known[np.argmin(np.abs(np.arange(len(chain))[:, None] - known), axis=1)]
+            chain[:] = chain[nearest]
+        else:
+            chain[:] = np.eye(4)
+    return result
+
+
+def _rates(knots: FloatArray, structure: Structure, views: Views) -> tuple[FloatArray, MotionPrior]:
+    """Return rates (N, M, 2, 6) at the knots from differences between moments, and a motion prior as lively as what was seen."""
+    chains, count = knots.shape[:2]
+    rates = np.zeros((chains, count, 2, 6))
+    speeds, accelerations = [], []
+    times = structure.moment_s
+    for chain in range(chains):
+        own = (structure.camera_chain(views.camera) == chain) | (structure.chain_of_target[views.target] == chain)
+        seen = np.bincount(views.moment[own], minlength=count) > 0
+        for m in range(1, count - 1):
+            before, after = times[m] - times[m - 1], times[m + 1] - times[m]
+            if not seen[m - 1 : m + 2].all() or before + after > _LONGEST_STEP_S:
+                continue
+            steps = [_between(knots[chain, a], knots[chain, b]) / gap for a, b, gap in ((m - 1, m, before), (m, m + 1, after))]
+            rates[chain, m, 0] = (steps[0] * after + steps[1] * before) / (before + after)
+            speeds.append(rates[chain, m, 0])
+            accelerations.append(2 * (steps[1] - steps[0]) / (before + after))
+    if not speeds:
+        return rates, MotionPrior()
+
+    def size(values: list[FloatArray], part: slice, least: float) -> float:
+        return max(float(np.sqrt(np.mean(np.square(np.array(values)[:, part])))), least)
+
+    turn, move = slice(0, 3), slice(3, 6)
+    velocity = (size(speeds, turn, _LEAST_MOTION.velocity[0]), size(speeds, move, _LEAST_MOTION.velocity[1]))
+    acceleration = (size(accelerations, turn, _LEAST_MOTION.acceleration[0]), size(accelerations, move, _LEAST_MOTION.acceleration[1]))
+    return rates, MotionPrior(velocity=velocity, acceleration=acceleration)
+
+
+def _between(one: FloatArray, two: FloatArray) -> FloatArray:
+    return np.concatenate([rotation.log(one[:3, :3].T @ two[:3, :3]), two[:3, 3] - one[:3, 3]])
