@@ -13,7 +13,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class SingularError(Exception):
-    """The equations do not decide all unknowns."""
+    """The equations do not decide all unknowns, or are not finite."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Solution:
     local_step: FloatArray
     """(M, K)"""
     covariance: FloatArray
-    """(size, size) the global part of the inverse of H; empty unless asked for."""
+    """(size, size) the global part of the inverse of H as damped; empty unless asked for."""
 
 
 def solve(normal: Normal, *, damping: float = 0.0, covariance: bool = False) -> Solution:
-    """Solve with every diagonal element of H enlarged by the factor ``1 + damping`` (Marquardt). Raises: SingularError."""
+    """Solve with every diagonal element of H enlarged by the factor ``1 + damping`` (Marquardt, 1963). Raises: SingularError."""
     from scipy.linalg import LinAlgError, cho_factor, cho_solve, cho_solve_banded, cholesky_banded
 
     M, K, size = normal.local_global.shape
@@ -37,7 +37,7 @@ def solve(normal: Normal, *, damping: float = 0.0, covariance: bool = False) -> 
     S[np.arange(size), np.arange(size)] *= 1 + damping
     try:
         if M * K:
-            band = cholesky_banded(_band(normal, damping), lower=True, overwrite_ab=True, check_finite=False)
+            band = cholesky_banded(_band(normal, damping), lower=True, overwrite_ab=True, check_finite=True)
             right = np.concatenate([normal.local_global, normal.local_gradient[..., None]], axis=2).reshape(M * K, size + 1)
             X = cho_solve_banded((band, True), right, check_finite=False)
             coupling = normal.local_global.reshape(M * K, size)
@@ -48,9 +48,9 @@ def solve(normal: Normal, *, damping: float = 0.0, covariance: bool = False) -> 
         inverse = cho_solve(factor, np.eye(size)) if factor is not None and covariance else np.empty((0, 0))
     except (LinAlgError, ValueError):
         raise SingularError from None
-    if not np.isfinite(x).all():
-        raise SingularError
     y = (X[:, size] - X[:, :size] @ x).reshape(M, K) if M * K else np.zeros((M, K))
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise SingularError
     return Solution(x, y, inverse)
 
 
@@ -63,7 +63,7 @@ def _band(normal: Normal, damping: float) -> FloatArray:
     for below in range(K):
         column = np.arange(K - below)
         band[below][:, : K - below] = normal.local_local[:, column + below, column]
-    band[0] = np.where(diagonal > 0, diagonal * (1 + damping), 1.0)
+    band[0] = np.where(diagonal <= 0, 1.0, diagonal * (1 + damping))
     if chained:
         following = np.swapaxes(normal.local_next, 1, 2)  # row: unknown of the later moment, column: of the earlier
         for offset in range(1, 2 * K):
