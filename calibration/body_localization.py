@@ -10,7 +10,17 @@ import numpy.typing as npt
 
 from bodydouble.calibration import rotation
 from bodydouble.calibration.bundle_noise import SMALLEST_SIGMA_PX, scale_of, variance_of
-from bodydouble.calibration.moment_poses import Knots, covariances, information, predict, refine, with_prior
+from bodydouble.calibration.moment_poses import (
+    Images,
+    Knots,
+    absorbed,
+    covariances,
+    information,
+    predict,
+    refine,
+    robust_weights,
+    with_prior,
+)
 from bodydouble.calibration.moment_starts import COARSE_PX, find_starts
 from bodydouble.calibration.motion_prior import MotionPrior
 from bodydouble.calibration.rig_motion import Outcome
@@ -37,6 +47,8 @@ _MUCH_WORSE = 30.0
 """Difference of coarse costs that finer ones cannot turn round."""
 _NOISE_SPREAD = 2.5
 """How far the noise of one camera may be from that of all."""
+_LARGEST_NOISE_PX = 3.0
+"""No corner detector is worse than that on average; what is further off than 5 times as much is not where it was thought to be."""
 _COARSE_STEPS = 8
 _LEAST_MOTION = MotionPrior(velocity=(0.05, 0.02), acceleration=(0.2, 0.05))
 
@@ -82,9 +94,9 @@ def locate_body(
     knots, cost = refine(tried, knots, sigma, steps=_COARSE_STEPS, tell=lambda done: tell(0.2 + 0.1 * done / tried.moments))
     kept = ~_hopeless(knots, cost, moment)
     moment, tried, knots = moment[kept], tried.take(np.flatnonzero(kept)), knots.take(np.flatnonzero(kept))
-    sigma = _scale(*_best(tried, knots, cost[kept], moment)[:2], common=True)
+    sigma = _scale(*_best(tried, knots, cost[kept], moment)[:2], sigma, common=True)
     knots, cost = refine(tried, knots, sigma, tell=lambda done: tell(0.3 + 0.3 * done / tried.moments))
-    sigma = _scale(*_best(tried, knots, cost, moment)[:2])
+    sigma = _scale(*_best(tried, knots, cost, moment)[:2], sigma)
     chosen, best, row = _best(tried, knots, cost, moment)
     _, agrees = _judge(chosen, best, sigma)
     covariance = _covariance(chosen, best, agrees, np.square(sigma))
@@ -92,7 +104,7 @@ def locate_body(
     rates, rate_known, acceleration = _rates(times_s, s.moments, moment[row], best, covariance, good, prior)
     knots = replace(rates.take(moment), T=knots.T)
     knots, cost = refine(tried, knots, sigma, tell=lambda done: tell(0.6 + 0.3 * done / tried.moments))
-    sigma = _scale(*_best(tried, knots, cost, moment)[:2], rates=True)
+    sigma = _scale(*_best(tried, knots, cost, moment)[:2], sigma)
     return _judged(s, tried, knots, cost, moment, sigma, rate_known, acceleration)
 
 
@@ -149,14 +161,25 @@ def _covariance(s: Sightings, knots: Knots, agrees: BoolArray, variance: FloatAr
     return covariances(with_prior(H, knots))
 
 
-def _scale(s: Sightings, knots: Knots, *, common: bool = False, rates: bool = False) -> FloatArray:
-    """Return (C,) the most likely scale of corner errors; ``rates`` are known so well that the images decide little of them."""
-    residual = predict(s, knots).residual[:, None]
-    views, cameras, unknowns = s.as_views, len(s.models), s.moments * (6.0 if rates else 9.0)
-    together = scale_of(residual, views, cameras, unknowns, common=True)
+def _scale(s: Sightings, knots: Knots, sigma: FloatArray, *, common: bool = False) -> FloatArray:
+    """Return (C,) the most likely scale of corner errors, one for all cameras if ``common``; ``sigma`` (C,) is that of before."""
+    if len(s.frame) == 0:
+        return np.full(len(s.models), _LARGEST_NOISE_PX)
+    images = predict(s, knots)
+    residual, views, cameras = images.residual[:, None], s.as_views, len(s.models)
+    together = np.minimum(scale_of(residual, views, cameras, 9.0 * s.moments, common=True), _LARGEST_NOISE_PX)
     if common:
-        return together
-    return np.clip(scale_of(residual, views, cameras, unknowns), together / _NOISE_SPREAD, together * _NOISE_SPREAD)
+        return np.asarray(together)
+    own = scale_of(residual, views, cameras, 0.0) * np.sqrt(_correction(s, knots, images, robust_weights(s, images.residual, sigma)))
+    return np.clip(own, together / _NOISE_SPREAD, np.minimum(together * _NOISE_SPREAD, _LARGEST_NOISE_PX))
+
+
+def _correction(s: Sightings, knots: Knots, images: Images, weights: FloatArray) -> FloatArray:
+    """Return (C,) by how much squared residuals are larger than they look, because the unknowns have taken up a part of them."""
+    H, _ = information(s, images, weights)
+    total = 2.0 * np.bincount(s.camera_of_point, minlength=len(s.models))
+    left = total - absorbed(s, images, weights, covariances(with_prior(H, knots)))
+    return np.asarray(np.maximum(total, 1.0) / np.maximum(left, 0.1 * np.maximum(total, 1.0)))
 
 
 def _rates(
@@ -178,19 +201,37 @@ def _rates(
     noise = np.concatenate([none, variance[:-1]]), np.concatenate([variance[1:], none])
     rate = np.where(both, (before * h2 + after * h1) / (h1 + h2), np.where(has_before, before, after))
     acceleration = np.where(both, 2 * (after - before) / (h1 + h2), 0.0)
-    measured = both.any()
-    lively = np.repeat(prior.acceleration, 3)
-    size = np.full(2, np.nan)
-    if measured:
-        mean_square = np.square(acceleration[both[:, 0]]).mean(axis=0)
-        size = np.sqrt([mean_square[:3].mean(), mean_square[3:].mean()])
-        lively = np.repeat(np.maximum(size, _LEAST_MOTION.acceleration), 3)
+    bend, own_noise = _acceleration(acceleration, both, variance, h1, h2, noise)
+    size, lively = np.full(2, np.nan), np.repeat(prior.acceleration, 3)
+    if both.any():
+        excess = (np.square(bend) - own_noise)[both[:, 0]].mean(axis=0)
+        size = np.sqrt(np.maximum([excess[:3].mean(), excess[3:].mean()], np.square(_LEAST_MOTION.acceleration)))
+        lively = np.repeat(size, 3)
+    acceleration = bend * np.square(lively) / (np.square(lively) + own_noise)
     of_both = np.sqrt((noise[0] + noise[1]) / np.square(h1 + h2) + np.square(_RATE_DOUBT * (after - before)))
     h = np.where(has_before, h1, h2)
     of_one = np.sqrt((np.where(has_before, noise[0], noise[1]) + variance) / np.square(h) + np.square(0.5 * h * lively))
     unknown = np.broadcast_to(np.repeat(prior.velocity, 3), rate.shape)
     sigma = np.where(both, of_both, np.where(has_before | has_after, of_one, unknown))
     return Knots(T, rate, acceleration, rate, np.maximum(sigma, 1e-6)), (has_before | has_after)[:, 0], size
+
+
+def _acceleration(
+    second: FloatArray, both: BoolArray, variance: FloatArray, h1: FloatArray, h2: FloatArray, noise: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """Return accelerations (M, 6) and the variance of their noise, from second differences.
+
+    Where five moments follow each other, those of three are so mixed that the pose in the middle does not count: else its error would come back
+    into itself by the frames that were taken before and after.
+    """
+    own = (noise[0] + 4 * variance + noise[1]) / np.square(h1 * h2)
+    inner = both.copy()
+    inner[1:-1] &= both[:-2] & both[2:]
+    inner[[0, -1]] = False
+    mixed, less = second.copy(), own.copy()
+    mixed[1:-1] = (second[:-2] + second[1:-1] + second[2:]) / 3
+    less[1:-1] = (noise[0][:-2] + noise[0][1:-1] + noise[1][1:-1] + noise[1][2:]) / 9 / np.square(h1 * h2)[1:-1]
+    return np.where(inner, mixed, second), np.where(inner, less, own)
 
 
 def _judged(
@@ -201,7 +242,11 @@ def _judged(
     rows = moment[row]
     residual, agrees = _judge(chosen, best, sigma)
     kept = chosen.keep(agrees)
-    variance = variance_of(residual[agrees][:, None], kept.as_views, sigma, 6.0 * len(rows))
+    variance = np.square(sigma)
+    if agrees.any():
+        images = predict(kept, best)
+        variance = variance_of(residual[agrees][:, None], kept.as_views, sigma, 0.0)
+        variance = variance * _correction(kept, best, images, 1 / variance[kept.camera_of_point])
     outcome = np.full(s.moments, Outcome.UNSEEN, dtype=np.uint8)
     outcome[s.moment] = Outcome.TOO_FEW
     outcome[rows] = np.where(_contradicted(chosen, agrees), Outcome.CONTRADICTORY, Outcome.LOCATED)

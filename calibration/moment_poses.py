@@ -110,21 +110,33 @@ def predict(s: Sightings, knots: Knots) -> Images:
 
 def information(s: Sightings, images: Images, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the normal matrices (M, 12, 12) and gradients (M, 12) of pose and rate, with ``weights`` (N,) = 1 / px^2; without the prior."""
-    root = np.sqrt(np.where(np.isfinite(images.residual[:, 0]), weights, 0.0))[:, None]
-    rows = np.empty((len(root), 2, 7))
-    rows[..., :6], rows[..., 6] = images.J, images.residual
-    rows *= root[..., None]
-    unseen = root[:, 0] == 0
-    rows[unseen] = 0.0
-    products = np.swapaxes(rows[..., :6], 1, 2) @ rows
     H, g = np.zeros((s.moments, 12, 12)), np.zeros((s.moments, 12))
-    if len(rows):
-        own = np.add.reduceat(products, np.searchsorted(s.frame, np.arange(len(s.camera))))
+    if len(s.frame):
+        own = _of_frames(s, images, weights)
         lift_t = np.swapaxes(images.lift, 1, 2)
         there, first = np.unique(s.moment, return_index=True)
         H[there] = np.add.reduceat(lift_t @ own[..., :6] @ images.lift, first)
         g[there] = np.add.reduceat((lift_t @ own[..., 6:])[..., 0], first)
     return H, g
+
+
+def absorbed(s: Sightings, images: Images, weights: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Return (C,) how many of each camera's residuals its points' share in the unknowns takes up: the sums of their leverages."""
+    if len(s.frame) == 0:
+        return np.zeros(len(s.models))
+    own = _of_frames(s, images, weights)[..., :6]
+    spread = images.lift @ covariance[s.moment] @ np.swapaxes(images.lift, 1, 2)
+    return np.bincount(s.camera, np.einsum("fij,fji->f", own, spread), minlength=len(s.models))
+
+
+def _of_frames(s: Sightings, images: Images, weights: FloatArray) -> FloatArray:
+    """Return (F, 6, 7) normal matrix and gradient of each frame by a disturbance of its camera."""
+    root = np.sqrt(np.where(np.isfinite(images.residual[:, 0]), weights, 0.0))
+    rows = np.empty((len(root), 2, 7))
+    rows[..., :6], rows[..., 6] = images.J, images.residual
+    rows *= root[:, None, None]
+    rows[root == 0] = 0.0
+    return np.asarray(np.add.reduceat(np.swapaxes(rows[..., :6], 1, 2) @ rows, np.searchsorted(s.frame, np.arange(len(s.camera)))))
 
 
 def with_prior(H: FloatArray, knots: Knots) -> FloatArray:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bodydouble.calibration.body_localization import Located
 from bodydouble.calibration.moment_starts import target_poses_of
 from bodydouble.calibration.rig_motion import Outcome
+from bodydouble.calibration.sightings import Sightings
 from bodydouble.calibration.transform import apply, invert
 
 FloatArray = npt.NDArray[np.float64]
@@ -19,6 +20,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 _FEWEST_VIEWS = 5
 _FEWEST_POINTS = 4
+_FEWEST_TARGETS = 3
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,26 @@ def moved_since(verdicts: Verdicts) -> dict[int, int]:
     return moved
 
 
-def without_moved(found_in: IntArray, moment: IntArray, moved: dict[int, int]) -> BoolArray:
-    """Return which points, on targets ``found_in`` (N,) at moments (N,), are on targets that were then still in their places."""
-    since = np.full(int(max([found_in.max(initial=0), *moved])) + 1, np.iinfo(np.int64).max)
+def wrong_cameras(found: Located) -> list[str]:
+    """Return the cameras that see several targets and most of them where they are not, while most cameras of the body are right."""
+    s, start = found.sightings, found.sightings.view_start
+    sure = found.outcome[s.moment_of_point[start]] == Outcome.LOCATED
+    wrong, camera, target = wrong_views(found)[sure], s.camera_of_point[start][sure], s.target[start][sure]
+    seeing = [c for c in range(len(s.cameras)) if (camera == c).any()]
+    bad = [
+        c for c in seeing
+        if (camera == c).sum() >= _FEWEST_VIEWS and wrong[camera == c].mean() > 0.5 and len(np.unique(target[(camera == c) & wrong])) >= _FEWEST_TARGETS
+    ]  # fmt: skip
+    return [s.cameras[c] for c in bad] if 2 * len(bad) < len(seeing) else []
+
+
+def still_in_place(s: Sightings, moved: dict[int, int], knocked: set[str]) -> BoolArray:
+    """Return (N,) the points of cameras that are not ``knocked``, on targets that had not ``moved`` by then."""
+    since = np.full(int(max([s.target.max(initial=0), *moved])) + 1, np.iinfo(np.int64).max)
     for target, first in moved.items():
         since[target] = first
-    return np.asarray(moment < since[found_in])
+    trusted = np.array([name not in knocked for name in s.cameras], dtype=bool)
+    return np.asarray((s.moment_of_point < since[s.target]) & trusted[s.camera_of_point])
 
 
 def distance_moved(whole: Located, target: int, since: int, T_room_target: FloatArray) -> float:

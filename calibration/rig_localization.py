@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from bodydouble.calibration.body_localization import Located, locate_body
 from bodydouble.calibration.held_out import in_step
 from bodydouble.calibration.matching import check_image_size
-from bodydouble.calibration.moved_targets import distance_moved, judge_views, moved_since, without_moved, wrong_views
+from bodydouble.calibration.moved_targets import distance_moved, judge_views, moved_since, still_in_place, wrong_cameras, wrong_views
 from bodydouble.calibration.observations import Observations
 from bodydouble.calibration.report_text import counted
 from bodydouble.calibration.rig import Rig
@@ -26,10 +26,13 @@ from bodydouble.progress import Progress, silent
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-_ROUNDS = 3
+_ROUNDS = 4
 """How often targets that moved are looked for, each time without those that were found before."""
 _FEWEST_CONTRADICTIONS = 5
-_CAMERA_WRONG = 0.5
+_KNOCKED = (
+    "most of what it saw is off what the other cameras on its body say: not used; `bodydouble calibrate check` tells whether it has moved since the calibration"
+)
+_SMALL_M = 0.005
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def locate(
 ) -> RigMotion:  # fmt: skip
     """Return where every body of ``rig`` that moves (all but "room") was at each moment of ``observations``.
 
-    Frames are put into moments by the rig's corrected clocks; all bodies are located at the same times, the mean of each moment's frames. A moment
+    Moments stay as they are, unless a clock is so far out that some frame belongs to another one by the rig's corrected clocks. All bodies are located at the same times, the mean of each moment's frames. A moment
     needs one camera that sees four points of one target that are not nearly on one line; all other points of the moment count too. Every moment is
     solved by itself but for the rate of motion, whose prior is what the neighbours say, and which carries each frame to the moment's time.
     A false detection of a whole tag that is the only one in view cannot be told from a true one.
@@ -64,24 +67,29 @@ def locate(
     for name, size in zip(seen.cameras, seen.image_size, strict=True):
         check_image_size(name, rig.camera(name).model.image_size, size, None)
     offset_s = np.array([rig.camera(name).time_offset_s for name in seen.cameras])
-    seen = in_step(seen, offset_s)
     times_s = _moment_times(seen, offset_s)
+    if _out_of_step(seen, offset_s, times_s):
+        seen = in_step(seen, offset_s)
+        times_s = _moment_times(seen, offset_s)
     sightings = {body: sightings_of(rig, tag_map, seen, body, times_s) for body in bodies}
-    moved, located = dict[int, int](), dict[str, Located]()
+    moved, knocked, located = dict[int, int](), set[str](), dict[str, Located]()
     for number in range(_ROUNDS):
         for k, body in enumerate(bodies):
             s = sightings[body]
-            kept = s.keep(without_moved(s.target, s.moment_of_point, moved)) if moved else s
+            kept = s.keep(still_in_place(s, moved, knocked))
             if body in located and len(kept.frame) == len(located[body].sightings.frame):
                 continue
             before = (number + k / len(bodies)) / _ROUNDS
             located[body] = locate_body(
                 kept, times_s, tag_map.T_room_target, tell=lambda done, before=before: progress(before + done / len(bodies) / _ROUNDS, 1.0)  # type: ignore[misc]
             )  # fmt: skip
-        new = {target: since for target, since in moved_since(judge_views(list(located.values()))).items() if target not in moved}
-        if not new:
+        bad_cameras = {name for found in located.values() for name in wrong_cameras(found)}
+        # A camera that has moved makes targets look wrong that only it sees: those are judged without it.
+        moved_now = {} if bad_cameras else moved_since(judge_views(list(located.values())))
+        if not bad_cameras and not moved_now:
             break
-        moved |= new
+        knocked |= bad_cameras
+        moved |= moved_now
     _check_agreement(located, tag_map, moved)
     progress(1.0, 1.0)
     motions = {body: _motion(found, times_s, rig, tag_map, settings) for body, found in located.items()}
@@ -90,7 +98,8 @@ def locate(
     for found in located.values():
         noise |= {name: float(value) for name, value in zip(found.sightings.cameras, found.noise_px, strict=True)}
     covers = ("pixels", *(("map",) if settings.map_sigma and tag_map.sigma is not None else ()), *(("rig",) if settings.rig_sigma else ()))
-    rejected = _moved_texts(located, sightings, moved, tag_map, times_s) | _rejected(located, seen, tag_map)
+    rejected = {name: _KNOCKED for name in sorted(knocked)} | _moved_texts(located, sightings, moved, tag_map, times_s)
+    rejected |= _rejected_views(located, seen, tag_map)
     return RigMotion(rig.name, tag_map.name, motions, noise, covers, rejected)
 
 
@@ -119,6 +128,15 @@ def _moment_times(observations: Observations, offset_s: FloatArray) -> FloatArra
     there = np.isfinite(taken)
     count = there.sum(axis=0)
     return np.where(count > 0, np.where(there, taken, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+
+
+def _out_of_step(observations: Observations, offset_s: FloatArray, times_s: FloatArray) -> bool:
+    """Tell whether some frame was taken more than half a frame period from its moment."""
+    gaps = np.diff(times_s[np.isfinite(times_s)])
+    if len(gaps) == 0:
+        return False
+    late = observations.times_s + offset_s[:, None] - times_s
+    return bool(np.nanmax(np.abs(late)) > 0.5 * np.median(gaps))
 
 
 def _motion(found: Located, times_s: FloatArray, rig: Rig, tag_map: TagMap, settings: LocationSettings) -> BodyMotion:
@@ -192,8 +210,8 @@ def _moved_texts(
         apart = [value for value in apart if np.isfinite(value)]
         if not apart:
             how = "does not stand as the map says"
-        elif max(apart) < 0.01:
-            how = f"is turned against the map, or {100 * max(apart):.1f} cm off its place there"
+        elif max(apart) < _SMALL_M:
+            how = "is turned against the map"
         else:
             how = f"is {100 * max(apart):.1f} cm from its place in the map"
         when = "" if since == 0 else f" from {times_s[since]:.2f} s on" if np.isfinite(times_s[since]) else f" from moment {since} on"
@@ -201,28 +219,20 @@ def _moved_texts(
     return texts
 
 
-def _rejected(located: Mapping[str, Located], observations: Observations, tag_map: TagMap) -> dict[str, str]:
-    """Name cameras most of whose views are off, and single views of the others."""
-    rejected, single = {}, {}
-    for body, found in located.items():
+def _rejected_views(located: Mapping[str, Located], observations: Observations, tag_map: TagMap) -> dict[str, str]:
+    """Name single views, of targets and cameras that are otherwise right, that the rest contradicts."""
+    rejected = {}
+    for found in located.values():
         s, start = found.sightings, found.sightings.view_start
-        sure = found.outcome[s.moment_of_point[start]] == Outcome.LOCATED
-        wrong, camera = wrong_views(found) & sure, s.camera_of_point[start]
+        ends = np.append(start, len(s.frame))
+        wrong = wrong_views(found) & (found.outcome[s.moment_of_point[start]] == Outcome.LOCATED)
         distance = np.linalg.norm(found.residual, axis=1)
-        for c, name in enumerate(s.cameras):
-            own = sure & (camera == c)
-            if own.any() and wrong[own].mean() > _CAMERA_WRONG:
-                rejected[name] = (
-                    f"{100 * wrong[own].mean():.0f} % of what it saw is off what the other cameras on '{body}' say; has it moved? "
-                    "`bodydouble calibrate check` tells"
-                )
-                wrong &= camera != c
         for v in np.flatnonzero(wrong):
-            points = s.view == v
-            name, moment, target = s.cameras[camera[v]], s.moment_of_point[start[v]], tag_map.targets.names[s.target[start[v]]]
-            row = observations.cameras.index(name)
-            off = float(np.median(np.nan_to_num(distance[points], nan=np.inf)))
-            single[f"{name} frame {observations.frame_index[row, moment]} {target}"] = (
-                f"{off:.1f} px off what the rest says" if np.isfinite(off) else "out of view of the pose that the rest says"
+            name, moment = s.cameras[s.camera_of_point[start[v]]], s.moment_of_point[start[v]]
+            frame = observations.frame_index[observations.cameras.index(name), moment]
+            off = distance[ends[v] : ends[v + 1]]
+            off = off[np.isfinite(off)]
+            rejected[f"{name} frame {frame} {tag_map.targets.names[s.target[start[v]]]}"] = (
+                f"{np.median(off):.1f} px off what the rest says" if len(off) else "out of view from where the rest says the camera was"
             )
-    return rejected | single
+    return rejected
