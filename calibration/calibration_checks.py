@@ -53,7 +53,8 @@ class CalibrationCheck(Check):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields ready for JSON, but for the texts that ``found`` repeats."""
-        return {**super().as_dict(), "check": self.check, "subjects": list(self.subjects), "value": self.value}
+        check = Check(self.name, self.verdict, self.found, self.remedy)
+        return {**check.as_dict(), "check": self.check, "subjects": list(self.subjects), "value": self.value}
 
 
 def calibration_checks(calibration: RigCalibration | IntrinsicsCalibration, purpose: str = "hands") -> list[CalibrationCheck]:
@@ -146,7 +147,7 @@ def _held_out(summary: ReportSummary) -> Iterator[Finding]:
         for name, measure in (("median", median), ("rmse", rms), ("p95", p95)):
             value, noise = measure(np.abs(errors)), measure(floor)
             beyond = math.sqrt(max(value**2 - (_NOISE_MARGIN * noise) ** 2, 0.0)) if math.isfinite(noise) else value
-            shown = f"{quantity(value, 'mm')}; corner noise alone gives {quantity(noise, 'mm')}" if beyond < 0.9 * value else ""
+            shown = f"{quantity(value, 'mm')}, of which {quantity(beyond, 'mm')} beyond corner noise" if beyond < 0.9 * value else ""
             yield Finding(f"held_out_{name}", beyond if shown else value, shown=shown, words=words)
         bodies = [camera.body for camera in summary.cameras]
         for camera in summary.cameras:
@@ -204,7 +205,7 @@ def _camera(camera: CameraSummary, summary: ReportSummary) -> Iterator[Finding]:
         position, rotation = camera.sigma.position_m, camera.sigma.rotation_rad
         yield Finding("position_sigma", math.nan if position is None else 1000 * position, subject, words=words)
         yield Finding("rotation_sigma", math.nan if rotation is None else math.degrees(rotation), subject, words=words)
-    if camera.body not in untied_clocks(summary) and (camera.time_offset_s != 0 or camera.sigma.time_offset_s is not None):
+    if camera.body not in untied_clocks(summary) and not camera.clock_is_held:
         offset, spread = 1000 * camera.time_offset_s, camera.sigma.time_offset_s
         words |= {"cause": _clock_cause(summary)}
         yield Finding("clock_offset", abs(offset), subject, f"{offset:+.2f} ms", words=words)
@@ -217,7 +218,7 @@ def untied_clocks(summary: ReportSummary) -> dict[str, str]:
     A target that stands still looks the same at all times, so only bodies that are tied by targets in motion tell their clocks apart.
     """
     standing = np.isfinite(summary.T_room_target).all(axis=(-2, -1))
-    reference = next((camera.body for camera in summary.cameras if camera.sigma.time_offset_s is None and camera.time_offset_s == 0), None)
+    reference = next((camera.body for camera in summary.cameras if camera.clock_is_held), None)
     if not summary.clocks_were_solved or reference is None or len(standing) == 0 or not standing.all():
         return {}
     return {camera.body: reference for camera in summary.cameras if camera.body != reference}

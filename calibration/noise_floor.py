@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.held_out import score_held_out
+from bodydouble.calibration.observations import Observations
 from bodydouble.calibration.rig_calibration import RigCalibration
 
 FloatArray = npt.NDArray[np.float64]
@@ -26,10 +27,13 @@ def noise_floor(calibration: RigCalibration) -> FloatArray:
     observations = calibration.observations
     unseen = np.setdiff1d(np.flatnonzero(observations.seen.any(axis=(0, 2))), calibration.views.moment)
     chosen = unseen[np.unique(np.linspace(0, max(len(unseen) - 1, 0), min(len(unseen), _MOST_MOMENTS)).astype(np.int64))]
-    found = replace(
-        observations, frame_index=observations.frame_index[:, chosen], times_s=observations.times_s[:, chosen], pixels=observations.pixels[:, chosen]
+    rows = [c for c, name in enumerate(observations.cameras) if name in calibration.rig.cameras]
+    part = np.ix_(rows, chosen)
+    found = Observations(
+        tuple(observations.cameras[c] for c in rows), tuple(observations.image_size[c] for c in rows), observations.targets,
+        observations.frame_index[part], observations.times_s[part], observations.pixels[part],
     )  # fmt: skip
-    noise_px = np.minimum(np.nan_to_num(calibration.noise_px), _MOST_NOISE_PX)
+    noise_px = np.minimum(np.nan_to_num(calibration.noise_px[rows]), _MOST_NOISE_PX)
     noise = np.random.default_rng(0).normal(0.0, 1.0, found.pixels.shape) * noise_px[:, None, None, None]
     once, again = (score_held_out(calibration.rig, seen).distance_error_m for seen in (found, replace(found, pixels=found.pixels + noise)))
     if once.shape != again.shape:  # a point that one of both could not triangulate

@@ -85,7 +85,9 @@ def _todo(checks: Sequence[CalibrationCheck]) -> str:
 def _key_figures(summary: ReportSummary) -> str:
     errors = 1000 * np.abs(summary.distance_error_m)
     tiles = []
-    if summary.held_out is not None:
+    if summary.held_out is not None and len(errors) == 0:
+        tiles.append(("main", NOT_MEASURED, "error of board distances on frames that the solver did not see"))
+    elif summary.held_out is not None:
         tiles += [
             ("main", quantity(median(errors), "mm"), "error of board distances, median, on frames that the solver did not see"),
             ("main", quantity(rms(errors), "mm"), "the same, root mean square"),
@@ -200,6 +202,7 @@ def _intrinsics(summary: ReportSummary) -> str:
 def _clocks(summary: ReportSummary) -> str:
     if not summary.clocks_were_solved:
         return f"<h2>Clocks</h2><p>Clock offsets: {NOT_MEASURED}. The time stamps were taken as they are.</p>"
+    reference = next((camera.name for camera in summary.cameras if camera.clock_is_held), "none of the cameras")
     jitter = ""
     if summary.jitter_s > 0:
         jitter = f"Single frames were taken {quantity(1000 * summary.jitter_s, 'ms')} from their stamped time (one standard deviation)."
@@ -209,8 +212,8 @@ def _clocks(summary: ReportSummary) -> str:
         for body, other in untied_clocks(summary).items()
     )
     return (
-        "<h2>Clocks</h2><p>Offsets are written to the rig and corrected for. Bars hold the true value 95 % of the time; the first camera's clock is the "
-        f"reference. {jitter}{untied}</p><figure>{clock_chart(summary)}</figure>"
+        "<h2>Clocks</h2><p>Offsets are written to the rig and corrected for. Bars hold the true value 95 % of the time; the clock of "
+        f"{escaped(reference)} is the reference. {jitter}{untied}</p><figure>{clock_chart(summary)}</figure>"
     )
 
 

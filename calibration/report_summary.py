@@ -71,6 +71,11 @@ class CameraSummary:
         return self.sigma.focal_px is not None and self.sigma.focal_px != 0.0
 
     @property
+    def clock_is_held(self) -> bool:
+        """Whether its clock is the one that those of the others were measured against."""
+        return self.sigma.time_offset_s is None and self.time_offset_s == 0.0
+
+    @property
     def tilt_rad(self) -> tuple[float, float]:
         """Spread of the boards' tilt to the left and right, and up and down."""
         return tilt_spread(self.normals)
@@ -124,7 +129,7 @@ class ReportSummary:
     @property
     def clocks_were_solved(self) -> bool:
         """Whether clock offsets were unknowns."""
-        return any(camera.sigma.time_offset_s is not None or camera.time_offset_s != 0.0 for camera in self.cameras)
+        return any(not camera.clock_is_held for camera in self.cameras)
 
     @property
     def distance_error_m(self) -> FloatArray:
