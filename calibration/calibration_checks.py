@@ -217,7 +217,7 @@ def untied_clocks(summary: ReportSummary) -> dict[str, str]:
 
     A target that stands still looks the same at all times, so only bodies that are tied by targets in motion tell their clocks apart.
     """
-    standing = np.isfinite(summary.T_room_target).all(axis=(-2, -1))
+    standing = np.asarray(np.isfinite(summary.T_room_target).all(axis=(-2, -1)))
     reference = next((camera.body for camera in summary.cameras if camera.clock_is_held), None)
     if not summary.clocks_were_solved or reference is None or len(standing) == 0 or not standing.all():
         return {}

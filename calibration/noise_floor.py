@@ -28,7 +28,7 @@ def noise_floor(calibration: RigCalibration) -> FloatArray:
     unseen = np.setdiff1d(np.flatnonzero(observations.seen.any(axis=(0, 2))), calibration.views.moment)
     chosen = unseen[np.unique(np.linspace(0, max(len(unseen) - 1, 0), min(len(unseen), _MOST_MOMENTS)).astype(np.int64))]
     rows = [c for c, name in enumerate(observations.cameras) if name in calibration.rig.cameras]
-    part = np.ix_(rows, chosen)
+    part = np.ix_(np.array(rows, dtype=np.int64), chosen)
     found = Observations(
         tuple(observations.cameras[c] for c in rows), tuple(observations.image_size[c] for c in rows), observations.targets,
         observations.frame_index[part], observations.times_s[part], observations.pixels[part],

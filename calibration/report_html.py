@@ -117,8 +117,8 @@ def _cameras(summary: ReportSummary) -> str:
     )
     noise = (
         '<p class="note">Ignored corners contradicted the others by more than eight times their noise. Noise is one standard deviation of a corner along '
-        "each axis, when its view as a whole has moved to where it fits best; errors include how far whole views are off: a frame was not taken when its "
-        "stamp says or the board moved meanwhile.</p>"
+        "each axis, when its view as a whole has moved to where it fits best. Errors are of all views, the rejected ones too, and include how far whole "
+        "views are off, because a frame was not taken when its stamp says or the board moved meanwhile.</p>"
         if is_rig
         else ""
     )
@@ -130,7 +130,7 @@ def _cameras(summary: ReportSummary) -> str:
     if summary.held_out is not None:
         note += (
             ' Histogram:<span class="key bar"></span>frames solved with<span class="key outline"></span>held-out frames, against the '
-            "triangulated corner (which lies between the cameras that saw it, so these tend to be smaller)."
+            "triangulated corner."
         )
     cards = "".join(_camera(camera, reach if reach > common else common) for camera, reach in zip(summary.cameras, reaches, strict=True))
     return f"<h2>{'Cameras' if len(summary.cameras) > 1 else 'Camera'}</h2>{errors_table(summary)}{note}</p>{cards}"
