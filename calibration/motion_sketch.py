@@ -1,0 +1,138 @@
+"""The paths of a rig's bodies drawn from above, among the tags and boards of the room: one SVG picture that stands by itself."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.calibration.report_svg import (
+    CHARACTER,
+    at,
+    circle,
+    drawing,
+    line,
+    polyline,
+    rectangle,
+    round_step,
+    shortened,
+    strokes,
+    tick_text,
+    ticks,
+    words,
+)  # fmt: skip
+from bodydouble.calibration.report_text import counted
+from bodydouble.calibration.rig_motion import BodyMotion, RigMotion
+from bodydouble.calibration.tag_map import TagMap
+from bodydouble.calibration.transform import apply
+
+FloatArray = npt.NDArray[np.float64]
+
+_SIDE, _MARGIN, _HEAD = 640.0, 44.0, 64.0
+_LEAST_EXTENT_M = 0.5
+_MOST_NAMES = 30
+_COLOURS = ("a", "b", "c", "d")
+_STYLE = """
+:root { color-scheme: light dark; --page: #fff; --ink: #1b1f24; --quiet: #5b6470; --rule: #e3e6ea; --target: #cfe0f5; --a: #2563b8; --b: #b4540a; --c: #1a7f37;
+  --d: #8250b8; }
+@media (prefers-color-scheme: dark) { :root { --page: #14171b; --ink: #e6e9ed; --quiet: #9aa4b0; --rule: #2a3038; --target: #22364f; --a: #6ba4ee;
+  --b: #f0a35e; --c: #56c271; --d: #b48ef0; } }
+text { fill: var(--ink); font: 12px system-ui, "Segoe UI", Roboto, Arial, "DejaVu Sans", sans-serif; } text.small { font-size: 11px; fill: var(--quiet); }
+text.title { font-size: 15px; font-weight: 600; } text.name { font-size: 10px; fill: var(--quiet); }
+.page { fill: var(--page); } .grid { stroke: var(--rule); } .target { fill: var(--target); stroke: var(--quiet); stroke-linejoin: round; }
+.target.gone { fill: none; stroke: #c62b2b; stroke-dasharray: 3 2; }
+.path { fill: none; stroke-width: 1.6; stroke-linejoin: round; } .forward { fill: none; stroke-width: 1; opacity: 0.55; }
+.end { stroke-width: 1.6; fill: var(--page); }
+""" + "".join(f".{c} {{ stroke: var(--{c}); }} .dot.{c} {{ fill: var(--{c}); stroke: none; }}\n" for c in _COLOURS)  # fmt: skip
+
+
+def motion_sketch(motion: RigMotion, tag_map: TagMap) -> str:
+    """Return an SVG file: x and y of the room (x up, y to the left, so from above where z is up), the path of each body and where it looks.
+
+    A path is broken where the body was not located: at both ends of a gap is a ring. Nothing is drawn in between.
+    """
+    outlines = [_outline(tag_map, g) for g in range(len(tag_map.targets.names))]
+    paths = {name: body.T_room_body[:, :2, 3] for name, body in motion.bodies.items()}
+    everything = np.concatenate([*outlines, *(path[np.isfinite(path[:, 0])] for path in paths.values())])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    middle, extent = (low + high) / 2, np.maximum(high - low, _LEAST_EXTENT_M)
+    scale = (_SIDE - 2 * _MARGIN) / float(extent.max())
+    width, height = (max(float(extent[axis]) * scale + 2 * _MARGIN, least) for axis, least in ((1, 420.0), (0, 160.0)))
+    height += _HEAD
+
+    def flat(points: FloatArray) -> FloatArray:
+        moved = points - middle
+        return np.stack([width / 2 - scale * moved[:, 1], (height + _HEAD) / 2 - scale * moved[:, 0]], axis=1)
+
+    content = [f"<style>{_STYLE}</style>", rectangle(0, 0, width, height, "page"), *_grid(middle, scale, width, height)]
+    for name, corners in zip(tag_map.targets.names, outlines, strict=True):
+        content.append(polyline(flat(corners), "target gone" if name in motion.rejected else "target", closed=True))
+    if len(outlines) <= _MOST_NAMES:
+        for name, corners in zip(tag_map.targets.names, outlines, strict=True):
+            place = flat(corners)
+            content.append(words(float(place[:, 0].mean()), float(place[:, 1].min()) - 4, shortened(name, 14), "name", anchor="middle"))
+    for colour, (name, body) in zip(np.resize(_COLOURS, len(paths)), motion.bodies.items(), strict=True):
+        content += _path(body, flat(paths[name]), str(colour))
+    content += _heading(motion)
+    picture = drawing(width, height, content, label=f"Paths of {', '.join(motion.bodies)} in {motion.room}, from above")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + picture.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + "\n"
+
+
+def _outline(tag_map: TagMap, target: int) -> FloatArray:
+    """Return the corners (4, 2) of a target's points in the room, from above."""
+    points = tag_map.targets.points[tag_map.targets.points_of(target)]
+    (left, bottom), (right, top) = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    corners = np.array([[left, bottom, 0], [right, bottom, 0], [right, top, 0], [left, top, 0]])
+    return apply(tag_map.T_room_target[target], corners)[:, :2]
+
+
+def _grid(middle: FloatArray, scale: float, width: float, height: float) -> list[str]:
+    step = round_step(max(width, height) / scale, 8)
+    content = []
+    half = np.array([(height - _HEAD) / 2, width / 2]) / scale
+    for value in ticks(float(middle[1] - half[1]), float(middle[1] + half[1]), max(1, int(2 * half[1] / step))):
+        x = width / 2 - scale * (value - middle[1])
+        content += [line(x, _HEAD, x, height, "grid"), words(x, height - 5, tick_text(value, step), "small", anchor="middle")]
+    for value in ticks(float(middle[0] - half[0]), float(middle[0] + half[0]), max(1, int(2 * half[0] / step))):
+        y = (height + _HEAD) / 2 - scale * (value - middle[0])
+        content += [line(0, y, width, y, "grid"), words(4, y - 3, tick_text(value, step), "small")]
+    return [*content, words(width - 6, height - 5, "y, m", "small", anchor="end"), words(4, _HEAD + 10, "x, m", "small")]
+
+
+def _path(body: BodyMotion, place: FloatArray, colour: str) -> list[str]:
+    """Return one line for each run of located moments, rings at its ends inside the recording, and where the body looks about once a second."""
+    content = []
+    located = np.flatnonzero(body.observed)
+    if len(located) == 0:
+        return content
+    runs = np.split(located, np.flatnonzero(np.diff(located) > 1) + 1)
+    every = _about_once_a_second(body)
+    shown = located[located % every == 0]
+    axis = body.T_room_body[shown, :2, 0]
+    content.append(strokes(place[shown], np.stack([-axis[:, 1], -axis[:, 0]], axis=1) * 16, f"forward {colour}"))
+    for run in runs:
+        content.append(polyline(place[run], f"path {colour}"))
+        content += [circle(*map(float, place[end]), 2.6, f"end {colour}") for end in (run[0], run[-1]) if 0 < end < len(body.times_s) - 1]
+    content.append(circle(*map(float, place[located[0]]), 4.5, f"dot {colour}"))
+    return content
+
+
+def _about_once_a_second(body: BodyMotion) -> int:
+    gaps = np.diff(body.times_s[np.isfinite(body.times_s)])
+    return max(1, round(1 / float(np.median(gaps)))) if len(gaps) and np.median(gaps) > 0 else 1
+
+
+def _heading(motion: RigMotion) -> list[str]:
+    content = [words(12, 22, f"{motion.rig} in {motion.room}", "title")]
+    x = 12.0
+    for colour, (name, body) in zip(np.resize(_COLOURS, len(motion.bodies)), motion.bodies.items(), strict=True):
+        share = 100 * float(body.observed.mean()) if len(body.times_s) else math.nan
+        gaps = len(body.gaps())
+        text = f"{name}: located at {share:.1f} % of {len(body.times_s)} moments, {counted(gaps, 'gap') if gaps else 'no gap'}"
+        content += [f'<circle class="dot {colour}" cx="{at(x + 4)}" cy="38" r="4"/>', words(x + 14, 42, text)]
+        x += 14 + CHARACTER * len(text) + 20
+    note = (
+        "From above (x up, y left). Dot: start. Short lines: the body's x axis, once a second. Ring: a gap begins or ends. Red: left out."
+    )
+    return [*content, words(12, 58, note, "small")]
