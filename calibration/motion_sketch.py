@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.report_svg import (
-    CHARACTER,
-    at,
     circle,
     drawing,
     line,
@@ -19,7 +17,6 @@ from bodydouble.calibration.report_svg import (
     shortened,
     strokes,
     tick_text,
-    ticks,
     words,
 )  # fmt: skip
 from bodydouble.calibration.report_text import counted
@@ -29,7 +26,13 @@ from bodydouble.calibration.transform import apply
 
 FloatArray = npt.NDArray[np.float64]
 
-_SIDE, _MARGIN, _HEAD = 640.0, 44.0, 64.0
+_SIDE, _MARGIN, _LINE = 640.0, 44.0, 17.0
+_LEGEND = (
+    "Dot: start. Ring: a gap begins or ends; nothing is drawn in between.",
+    "Short lines: the body's x axis, once a second. Red: left out.",
+)
+_CORNER = 30.0
+"""No room for two labels there."""
 _LEAST_EXTENT_M = 0.5
 _MOST_NAMES = 30
 _COLOURS = ("a", "b", "c", "d")
@@ -59,13 +62,14 @@ def motion_sketch(motion: RigMotion, tag_map: TagMap) -> str:
     middle, extent = (low + high) / 2, np.maximum(high - low, _LEAST_EXTENT_M)
     scale = (_SIDE - 2 * _MARGIN) / float(extent.max())
     width, height = (max(float(extent[axis]) * scale + 2 * _MARGIN, least) for axis, least in ((1, 420.0), (0, 160.0)))
-    height += _HEAD
+    top = 42 + _LINE * (len(motion.bodies) + len(_LEGEND))
+    height += top
 
     def flat(points: FloatArray) -> FloatArray:
         moved = points - middle
-        return np.stack([width / 2 - scale * moved[:, 1], (height + _HEAD) / 2 - scale * moved[:, 0]], axis=1)
+        return np.stack([width / 2 - scale * moved[:, 1], (height + top) / 2 - scale * moved[:, 0]], axis=1)
 
-    content = [f"<style>{_STYLE}</style>", rectangle(0, 0, width, height, "page"), *_grid(middle, scale, width, height)]
+    content = [f"<style>{_STYLE}</style>", rectangle(0, 0, width, height, "page"), *_grid(middle, scale, width, top, height)]
     for name, corners in zip(tag_map.targets.names, outlines, strict=True):
         content.append(polyline(flat(corners), "target gone" if name in motion.rejected else "target", closed=True))
     if len(outlines) <= _MOST_NAMES:
@@ -87,17 +91,25 @@ def _outline(tag_map: TagMap, target: int) -> FloatArray:
     return apply(tag_map.T_room_target[target], corners)[:, :2]
 
 
-def _grid(middle: FloatArray, scale: float, width: float, height: float) -> list[str]:
-    step = round_step(max(width, height) / scale, 8)
+def _grid(middle: FloatArray, scale: float, width: float, top: float, height: float) -> list[str]:
+    half = np.array([(height - top) / 2, width / 2]) / scale
+    step = round_step(2 * float(half.max()), 12)
     content = []
-    half = np.array([(height - _HEAD) / 2, width / 2]) / scale
-    for value in ticks(float(middle[1] - half[1]), float(middle[1] + half[1]), max(1, int(2 * half[1] / step))):
+    for value in _multiples(middle[1] - half[1], middle[1] + half[1], step):
         x = width / 2 - scale * (value - middle[1])
-        content += [line(x, _HEAD, x, height, "grid"), words(x, height - 5, tick_text(value, step), "small", anchor="middle")]
-    for value in ticks(float(middle[0] - half[0]), float(middle[0] + half[0]), max(1, int(2 * half[0] / step))):
-        y = (height + _HEAD) / 2 - scale * (value - middle[0])
-        content += [line(0, y, width, y, "grid"), words(4, y - 3, tick_text(value, step), "small")]
-    return [*content, words(width - 6, height - 5, "y, m", "small", anchor="end"), words(4, _HEAD + 10, "x, m", "small")]
+        content.append(line(x, top, x, height, "grid"))
+        if _CORNER < x < width - _CORNER:
+            content.append(words(x + 3, height - 5, tick_text(value, step), "small"))
+    for value in _multiples(middle[0] - half[0], middle[0] + half[0], step):
+        y = (height + top) / 2 - scale * (value - middle[0])
+        content.append(line(0, y, width, y, "grid"))
+        if y < height - _CORNER:
+            content.append(words(4, y - 3, tick_text(value, step), "small"))
+    return [*content, words(width - 8, height - 18, "y in m", "small", anchor="end"), words(32, top + 10, "x in m", "small")]
+
+
+def _multiples(low: float, high: float, step: float) -> list[float]:
+    return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _path(body: BodyMotion, place: FloatArray, colour: str) -> list[str]:
@@ -124,15 +136,11 @@ def _about_once_a_second(body: BodyMotion) -> int:
 
 
 def _heading(motion: RigMotion) -> list[str]:
-    content = [words(12, 22, f"{motion.rig} in {motion.room}", "title")]
-    x = 12.0
-    for colour, (name, body) in zip(np.resize(_COLOURS, len(motion.bodies)), motion.bodies.items(), strict=True):
+    content = [words(12, 22, f"{motion.rig} in {motion.room}, from above", "title")]
+    for row, (colour, (name, body)) in enumerate(zip(np.resize(_COLOURS, len(motion.bodies)), motion.bodies.items(), strict=True)):
         share = 100 * float(body.observed.mean()) if len(body.times_s) else math.nan
         gaps = len(body.gaps())
         text = f"{name}: located at {share:.1f} % of {len(body.times_s)} moments, {counted(gaps, 'gap') if gaps else 'no gap'}"
-        content += [f'<circle class="dot {colour}" cx="{at(x + 4)}" cy="38" r="4"/>', words(x + 14, 42, text)]
-        x += 14 + CHARACTER * len(text) + 20
-    note = (
-        "From above (x up, y left). Dot: start. Short lines: the body's x axis, once a second. Ring: a gap begins or ends. Red: left out."
-    )
-    return [*content, words(12, 58, note, "small")]
+        content += [circle(16, 38 + _LINE * row, 4, f"dot {colour}"), words(26, 42 + _LINE * row, text)]
+    below = 42 + _LINE * len(motion.bodies)
+    return [*content, *(words(12, below + _LINE * row, text, "small") for row, text in enumerate(_LEGEND))]

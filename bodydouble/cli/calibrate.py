@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bodydouble.cli.calibrate_check import check
+from bodydouble.cli.calibrate_motion import motion
 from bodydouble.cli.calibrate_room import click, room
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command("room")(room)
 app.command("click")(click)
 app.command("check")(check)
+app.command("motion")(motion)
 
 STAGES = {"detect": "Finding the boards", "lenses": "Lenses", "place": "Putting cameras together", "adjust": "Adjusting everything at once"}
 TRAIN_FRAMES = ("even", "odd", "all")
