@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bodydouble.calibration import board_consistency, board_detection, board_refinement, board_tags
 from bodydouble.calibration.board import Board, join_targets
+from bodydouble.calibration.board_print import describe
 from bodydouble.calibration.observations import NO_FRAME, Observations
 from bodydouble.capture.frame_results import FrameFunction, frame_results
 from bodydouble.capture.recording import Recording
@@ -41,8 +42,9 @@ class _MakeDetector:
 def observe(recording: Recording, boards: Sequence[Board], *, workers: int | None = None, progress: Progress = silent) -> Observations:
     """Return what every camera of ``recording`` saw of ``boards``; frames that were searched before come from the cache.
 
-    Frames are put in step by their times; in a recording of stills the k-th image of every camera is one moment. Raises: UsageError, DataError
-    as ``frame_results``; DataError if no camera saw any board, with what was looked for.
+    Frames are put in step by their times; in a recording of stills the k-th image of every camera is one moment. Pixels are those of the calibrated
+    image where a video was declared to be a part of it; ``image_size`` stays that of the video. Raises: UsageError, DataError as ``frame_results``;
+    UsageError if two boards have one name; DataError if no camera saw any board, with what was looked for.
     """
     sets = recording.frame_sets()
     indices = {camera: sets.frame_index[row][sets.present[row]] for row, camera in enumerate(sets.cameras)}
@@ -62,10 +64,14 @@ def observe(recording: Recording, boards: Sequence[Board], *, workers: int | Non
         for row, camera in enumerate(sets.cameras):
             pixels[row, sets.present[row], first : first + count] = found[camera]["pixels"]
         first += count
+    for row, camera in enumerate(sets.cameras):
+        origin = recording.crop_origin(camera)
+        if origin is not None:
+            pixels[row] += origin
     if not np.isfinite(pixels).any():
-        sought = "; ".join(f"'{board.name}' ({board.settings.type})" for board in boards)
+        sought = "; ".join(f"'{board.name}' ({describe(board)})" for board in boards)
         raise DataError(
-            f"No board was found in any of the {int(sets.present.sum())} frames of {', '.join(sets.cameras)}; looked for {sought}. "
+            f"No board was found in any of the {int(sets.present.sum())} frames of {', '.join(sets.cameras)}. Looked for {sought}. "
             "`bodydouble board find IMAGE` tells which board an image shows: its type, size, dictionary, and whether it is inverted or mirrored."
         )
     return Observations(

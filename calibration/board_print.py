@@ -130,7 +130,8 @@ def describe(board: Board) -> str:
             parts += [f"markers of {_mm(settings.marker_size)} mm", settings.dictionary]
             parts += [f"ids from {settings.first_id}"] if settings.first_id else []
             parts += ["legacy layout"] if settings.legacy_layout else []
-    return ", ".join([*parts, *(["inverted"] if settings.inverted else [])])
+    two_sided = settings.type not in ("markers", "aprilgrid") and settings.two_sided
+    return ", ".join([*parts, *(["inverted"] if settings.inverted else []), *(["two-sided"] if two_sided else [])])
 
 
 def _tag_caption(board: Board, index: int) -> str:

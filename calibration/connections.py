@@ -18,6 +18,19 @@ class NotConnectedError(DataError):
         self.placed, self.missing = placed, missing
 
 
+def check_all_saw(observations: Observations) -> None:
+    """Raise NotConnectedError naming the cameras in whose images no board or tag was found."""
+    blind = tuple(name for c, name in enumerate(observations.cameras) if not observations.seen[c].any())
+    if not blind:
+        return
+    they, them = ("they", "them") if len(blind) > 1 else ("it", "it")
+    raise NotConnectedError(
+        f"No board or tag was found in the images of {_listed(blind)}, so {they} cannot be placed. Film the board where {_listed(blind)} and another "
+        f"camera see it at the same time, or leave {them} out with --cameras.",
+        tuple(name for name in observations.cameras if name not in blind), blind,
+    )  # fmt: skip
+
+
 def check_connected(graph: PoseGraph, structure: Structure, observations: Observations) -> None:
     """Raise NotConnectedError naming each camera that was not placed, what it saw, and what would tie it to the others."""
     names = observations.cameras
@@ -25,13 +38,7 @@ def check_connected(graph: PoseGraph, structure: Structure, observations: Observ
     missing = tuple(name for name, there in zip(names, graph.placed_cameras, strict=True) if not there)
     if not missing:
         return
-    blind = [name for c, name in enumerate(names) if name in missing and not observations.seen[c].any()]
-    if blind:
-        raise NotConnectedError(
-            f"No board or tag was found in the images of {_listed(blind)}, so {'they' if len(blind) > 1 else 'it'} cannot be placed. Film the board "
-            f"where {_listed(blind)} and another camera see it at the same time, or leave {'them' if len(blind) > 1 else 'it'} out with --cameras.",
-            placed, missing,
-        )  # fmt: skip
+    check_all_saw(observations)
     shared = observations.shared_moments()
     moving = bool((structure.chain_of_target != STATIC).any())
     sentences = []

@@ -12,7 +12,8 @@ from bodydouble.calibration.bundle_priors import Priors
 from bodydouble.calibration.bundle_state import Layout, State, Structure, Views, layout
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.focal_search import LENSES, first_guess
-from bodydouble.calibration.pnp import target_poses
+from bodydouble.calibration.pnp import FEWEST_POINTS, target_poses
+from bodydouble.calibration.transform import pose_from
 from bodydouble.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
@@ -31,6 +32,8 @@ _GOOD_PX = 0.15
 _FOREIGN = 5.0
 """A view whose error is this many times the median of all views is not a view of this board through this lens: it is named and left out."""
 _FOREIGN_FLOOR_PX = 1.0
+_IN_FRONT = pose_from(np.eye(3), [0.0, 0.0, 1.0])
+"""Where a target is taken to be for which no pose was found."""
 _FLATTEST_RAD = np.radians(80.0)
 """Seen flatter than this a board says next to nothing about the lens."""
 
@@ -85,8 +88,12 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
     """
     found = [(views.points[v][views.seen[v]], views.pixels[v][views.seen[v]]) for v in range(len(views))]
     if len(found) < FEWEST_VIEWS:
+        count = {0: "No view shows the board", 1: "Only one view shows the board"}.get(
+            len(found), f"Only {len(found)} views show the board"
+        )
         raise DataError(
-            f"{len(found)} views show the board; expected at least {FEWEST_VIEWS}, better 15. Film it longer, in more places and tilts."
+            f"{count} (with {FEWEST_POINTS} or more corners, not all on one line, and unlike the other views); expected at least {FEWEST_VIEWS}, "
+            "better 15. Film it longer, near, in more places and tilts."
         )
     model = first_guess(lens, image_size, found)
     kept, rejected = np.arange(len(views)), dict[int, str]()
@@ -140,7 +147,8 @@ def find_lens(views: Views, image_size: tuple[int, int]) -> IntrinsicsCalibratio
         if best.sigma_px < _GOOD_PX and not best.rejected:
             break
     if best is None:
-        raise problem or DataError("No lens fits the views.")
+        assert problem is not None
+        raise problem
     return best
 
 
@@ -149,7 +157,7 @@ def _fit(model: CameraModel, views: Views) -> tuple[State, Adjustment]:
     poses = np.tile(np.eye(4), (1, len(views), 1, 1))
     for v in range(len(views)):
         candidates = target_poses(model, views.points[v][views.seen[v]], views.pixels[v][views.seen[v]])
-        poses[0, v] = candidates[0][0] if candidates else _in_front(views, v)
+        poses[0, v] = candidates[0][0] if candidates else _IN_FRONT
     count, P = len(views), len(model.parameters)
     views = Views(
         np.zeros(count, dtype=np.int64), np.arange(count), np.zeros(count, dtype=np.int64), np.arange(count, dtype=float),
@@ -170,12 +178,6 @@ def _fit(model: CameraModel, views: Views) -> tuple[State, Adjustment]:
 def _layout(mask: npt.NDArray[np.bool_]) -> Layout:
     held = np.zeros(1, dtype=bool)
     return layout(mask, held, held, held)
-
-
-def _in_front(views: Views, v: int) -> FloatArray:
-    T = np.eye(4)
-    T[2, 3] = 1.0
-    return T
 
 
 def _unit(v: FloatArray) -> FloatArray:
