@@ -18,8 +18,9 @@ _STEPS = 6
 def triangulate_pixels(models: Sequence[CameraModel], T_camera_room: FloatArray, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return points (N, 3) m and their residuals (C, N, 2) px, predicted minus seen.
 
-    ``pixels`` (C, N, 2), NaN where not seen. Points seen by fewer than two cameras, or by rays that do not meet in front of the cameras, are
-    NaN. Every view counts alike (Hartley and Zisserman, "Multiple View Geometry", 2nd ed., ch. 12).
+    ``pixels`` (C, N, 2), NaN where not seen. Points seen by fewer than two cameras are NaN; all others are given, for a score must count them, even
+    where rays run apart: nearest to these, behind a camera, which then may have no residual. Every view counts alike (Hartley and Zisserman,
+    "Multiple View Geometry", 2nd ed., ch. 12).
     """
     rays = np.stack([model.rays(uv) for model, uv in zip(models, pixels, strict=True)])
     R, t = T_camera_room[:, :3, :3], T_camera_room[:, :3, 3]
