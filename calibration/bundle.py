@@ -8,12 +8,13 @@ scales of corner errors and of clock jitter are found by maximum likelihood in b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from bodydouble.calibration.bundle_influence import decided_unknowns
 from bodydouble.calibration.bundle_linearization import Linearization, Normal, linearize, normal_equations, residuals
 from bodydouble.calibration.bundle_noise import cost_of, scale_of, variance_of, weight_of
 from bodydouble.calibration.bundle_priors import Priors, prior_normal
@@ -23,6 +24,7 @@ from bodydouble.calibration.bundle_state import STATIC, Layout, State, Structure
 from bodydouble.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 _SPREAD = 2.5
 """How far the scale of one camera's corner errors may be from that of all."""
@@ -32,7 +34,8 @@ _FIRM = 1e-9
 _ENOUGH = 1e-4
 """Relative gain of a step, and change of a scale, below which the adjustment has settled."""
 _GIVE_UP = 1e9
-_PROBES = 2
+_FREE = 1e-2
+"""Relative damping up to which a step is about as long as without any."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Adjustment:
 
     state: State
     noise_px: FloatArray
-    """(C,) one standard deviation of corner errors of each camera."""
+    """(C,) one standard deviation of Gaussian corner errors of each camera that would leave the estimate as uncertain as it is."""
     slack: Slack
     """Spread of each view's own deviation from what the state says."""
     covariance: FloatArray
@@ -52,6 +55,7 @@ class Adjustment:
     """(V, n) in (0, 1.4]: how much each point counted, about 1 for a good one; 0 where not seen."""
     steps: int
     converged: bool
+    """Whether a further step would have gained next to nothing; False after too many steps, or where none gained what it promised."""
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator] # its matrices are too small to share out
@@ -61,13 +65,23 @@ def adjust(
 ) -> Adjustment:  # fmt: skip
     """Find the most likely state.
 
+    ``steps`` is the most that are taken, ``tolerance`` the relative gain below which the state has settled; ``progress`` is told the number of each step.
+
     Raises: DataError if the equations are singular (something was never seen).
     """
-    # Views of what stands still share one pose a frame, and have no deviation of their own.
-    free = structure.chain_of_target[views.target] != STATIC
-    problem = _Problem(structure, views, where, priors, free, free & _seen_by_others(views))
-    cameras, slack = len(state.models), priors.slack if free.any() else Slack()
-    residual = residuals(state, structure, views)
+    try:
+        return _adjust(_Problem(structure, views, where, priors, *_deviating(structure, views)), state, steps, tolerance, progress)
+    except SingularError:
+        raise DataError(
+            "The calibration could not be solved: some camera or board is not tied to the others by anything that was seen. Film the board "
+            "where two cameras see it at once, in several tilts, and calibrate again."
+        ) from None
+
+
+def _adjust(problem: _Problem, state: State, steps: int, tolerance: float, progress: Callable[[int], None]) -> Adjustment:
+    views, cameras = problem.views, len(state.models)
+    slack = problem.priors.slack if problem.free.any() else Slack()
+    residual = problem.residuals(state)
     sigma = scale_of(residual, views, cameras, 0.0, common=True)
     damping, unknowns, apart, exact, converged, taken = 1e-4, 0.0, False, False, False, 0
     while taken < steps:
@@ -91,20 +105,20 @@ def adjust(
     weight = np.where(views.seen, weight_of(residual, sigma[views.camera]), 0.0)
     variance = variance_of(residual, views, sigma, unknowns)
     even = np.where(views.seen, 1 / variance[views.camera][:, None], 0.0)
-    covariance = solve(problem.equations(state, even, slack)[0], damping=_FIRM, covariance=True).covariance
+    covariance = solve(problem.equations(state, even, slack), damping=_FIRM, covariance=True).covariance
     return Adjustment(
         state, np.sqrt(variance), slack, covariance, problem.residuals(state), weight, taken, converged
     )  # fmt: skip
 
 
-def _seen_by_others(views: Views) -> npt.NDArray[np.bool_]:
-    """Return (V,) the views of a target that another camera saw at the same moment."""
+def _deviating(structure: Structure, views: Views) -> tuple[BoolArray, BoolArray]:
+    """Return (V,) which views have a deviation of their own, and whose can be told: another camera saw the same target at the same moment.
+
+    Views of what stands still share one pose a frame, and have none.
+    """
+    free = np.asarray(structure.chain_of_target[views.target] != STATIC)
     _, which = np.unique(views.moment * (views.target.max(initial=0) + 1) + views.target, return_inverse=True)
-    return np.asarray(np.bincount(which)[which] > 1)
-
-
-def _sum(one: Normal, two: Normal) -> Normal:
-    return Normal(*(getattr(one, name) + getattr(two, name) for name in Normal.__dataclass_fields__))
+    return free, free & (np.bincount(which)[which] > 1)
 
 
 @dataclass(frozen=True)
@@ -115,8 +129,10 @@ class _Problem:
     views: Views
     where: Layout
     priors: Priors
-    free: npt.NDArray[np.bool_]
-    informative: npt.NDArray[np.bool_]
+    free: BoolArray
+    """(V,) views that have a deviation of their own."""
+    informative: BoolArray
+    """(V,) those whose deviation can be told."""
     latest: list[tuple[State, Linearization]] = field(default_factory=list)
     """The state that was linearized last: a step, its cost and what follows ask for the same."""
 
@@ -137,13 +153,12 @@ class _Problem:
             return self.latest[0][1].residual
         return residuals(state, self.structure, self.views)
 
-    def equations(self, state: State, weights: FloatArray, slack: Slack) -> tuple[Normal, Normal]:
-        """Return the normal equations, and those of the priors alone."""
+    def equations(self, state: State, weights: FloatArray, slack: Slack) -> Normal:
+        """Return the normal equations of views and priors."""
         linear = self.linear(state)
         covariance = slack.covariance(linear.rate, self.free) if slack else None
         data = normal_equations(linear, self.structure, self.views, self.where, weights, covariance)
-        _, prior = prior_normal(state, self.structure, self.where, self.priors)
-        return _sum(data, prior), prior
+        return data + prior_normal(state, self.structure, self.where, self.priors)[1]
 
     def after_slack(self, state: State, sigma: FloatArray, slack: Slack, before: FloatArray) -> tuple[FloatArray, Slack]:
         """Return the residuals without each view's own deviation, given those ``before`` for the weights; and the slack they suggest."""
@@ -161,24 +176,28 @@ class _Problem:
         return cost + cost_of(found.residual, self.views, sigma) + float(found.cost.sum())
 
     def step(self, state: State, sigma: FloatArray, slack: Slack, residual: FloatArray, damping: float) -> tuple[State, float, float]:
-        """Return the state after one step that lowers the cost, the relative gain, and the damping to go on with."""
+        """Return the state after one step that lowers the cost, the relative gain, and the damping to go on with.
+
+        Where no step lowers the cost, or only a short one, the gain is what an undamped one promised: nothing at a minimum, but much if it is stuck.
+
+        Raises: SingularError.
+        """
         weights = self.weights(residual, sigma)
-        normal, _ = self.equations(state, weights, slack)
+        normal = self.equations(state, weights, slack)
         cost = self.cost(state, sigma, slack, weights)
-        trial = None
+        scale, solved = max(1.0, abs(cost)), False
         while damping < _GIVE_UP:
             trial = self._trial(state, normal, damping)
             if trial is not None:
+                solved = True
                 lower = self.cost(trial, sigma, slack, weights)
                 if np.isfinite(lower) and lower <= cost:
-                    return trial, (cost - lower) / max(1.0, abs(cost)), max(damping / 8, 1e-9)
+                    gain = (cost - lower) / scale
+                    return trial, gain if damping < _FREE else max(gain, _promised(normal) / scale), max(damping / 8, 1e-9)
             damping *= 8
-        if trial is None:
-            raise DataError(
-                "The calibration could not be solved: some camera or board is not tied to the others by anything that was seen. Film the board "
-                "where two cameras see it at once, in several tilts, and calibrate again."
-            )
-        return state, 0.0, damping
+        if not solved:
+            raise SingularError
+        return state, _promised(normal) / scale, damping
 
     def _trial(self, state: State, normal: Normal, damping: float) -> State | None:
         try:
@@ -188,28 +207,25 @@ class _Problem:
             return None
 
     def decided_unknowns(self, state: State, sigma: FloatArray, slack: Slack, residual: FloatArray) -> float:
-        """Return how many unknowns the images decide and not the priors: the trace of the influence matrix.
-
-        By Hutchinson's estimate on random residuals (Hutchinson, "A stochastic estimator of the trace of the influence matrix", 1990), whose
-        terms cannot be negative however stiff the priors are.
-        """
-        weights = self.weights(residual, sigma)
-        linear = self.linear(state)
-        covariance = slack.covariance(linear.rate, self.free) if slack else None
+        """Return how many unknowns the images decide and not the priors. Raises: SingularError."""
         prior = prior_normal(state, self.structure, self.where, self.priors)[1]
-        random, decided = np.random.default_rng(0), 0.0
-        for _ in range(_PROBES):
-            signs = random.choice([-1.0, 1.0], residual.shape) / np.sqrt(np.maximum(weights, 1e-12))[..., None]
-            probe = replace(linear, residual=np.where(weights[..., None] > 0, signs, 0.0))
-            data = normal_equations(probe, self.structure, self.views, self.where, weights, covariance)
-            step = solve(
-                _sum(data, replace(prior, global_gradient=0 * prior.global_gradient, local_gradient=0 * prior.local_gradient)),
-                damping=_FIRM,
-            )
-            decided += float(data.global_gradient @ step.global_step) + float((data.local_gradient * step.local_step).sum())
-        decided /= _PROBES
-        if not slack:
-            return decided
-        # What a view's own deviation takes up is not taken up by the rest as well.
-        own = absorb(self.linear(state), self.weights(residual, sigma), slack, self.free, self.informative).decided
-        return float(own.sum() + decided * (1 - own.mean() / 6))
+        return decided_unknowns(
+            self.linear(state),
+            self.structure,
+            self.views,
+            self.where,
+            prior,
+            self.weights(residual, sigma),
+            slack,
+            self.free,
+            damping=_FIRM,
+        )
+
+
+def _promised(normal: Normal) -> float:
+    """Return by how much an undamped step would lower the cost were the equations exact; infinite where they are singular."""
+    try:
+        step = solve(normal, damping=_FIRM)
+    except SingularError:
+        return np.inf
+    return float(normal.global_gradient @ step.global_step) + float((normal.local_gradient * step.local_step).sum())

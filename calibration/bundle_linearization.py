@@ -21,7 +21,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Normal:
-    """Normal equations: global unknowns (size), and local ones (M moments of K each); symmetric parts are kept once."""
+    """Normal equations: global unknowns (size), and local ones (M moments of K each); of blocks that mirror each other one is kept."""
 
     global_global: FloatArray
     """(size, size)"""
@@ -35,6 +35,10 @@ class Normal:
     """(size,)"""
     local_gradient: FloatArray
     """(M, K)"""
+
+    def __add__(self, other: Normal) -> Normal:
+        """Return the normal equations of both together."""
+        return Normal(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def make_bundle(
     where = layout(
         free_lens, ~held_mount, ~held_clock if hold else np.ones(cameras, dtype=bool), ~held_target & (chain_of_target == STATIC)
     )
-    return Bundle(structure, views, state, where, Priors(expected, np.full(expected.shape, np.inf)))
+    return Bundle(structure, views, state, where, Priors(expected, np.full(expected.shape, np.inf), aspect_sigma=1.0))
 
 
 def disturbed(bundle: Bundle, scale: float = 1.0, seed: int = 1) -> State:
