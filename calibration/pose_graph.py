@@ -19,6 +19,8 @@ _SAME_ANGLE = 0.15
 """rad; poses of one thing from different images that are nearer than this agree."""
 _SAME_PLACE = 0.08
 """Relative to the distance from the camera."""
+_NEAR = 1.5
+"""Times these: poses up to here are averaged."""
 
 _MOMENTS = 60
 """Moments from which what stands still is placed; the others are placed afterwards."""
@@ -243,9 +245,13 @@ def _consensus(poses: FloatArray, owner: npt.NDArray[np.int64], distance: FloatA
     """
     few = np.linspace(0, len(poses) - 1, min(len(poses), 200)).astype(int)
     far = _apart(poses[few], poses, distance)
-    votes = [float(np.bincount(owner, np.exp(-np.square(row))).sum()) for row in far]
-    best = int(np.argmax(votes))
-    near = far[best] < 1.5
+    votes = np.zeros((len(few), int(owner.max()) + 1))
+    for row, vote in zip(far, votes, strict=True):
+        np.maximum.at(vote, owner, np.exp(-np.square(row)))  # each image has one vote, however many poses it offers
+    best = int(np.argmax(votes.sum(axis=1)))
+    order = np.argsort(far[best], kind="stable")
+    nearest = order[np.unique(owner[order], return_index=True)[1]]
+    near = nearest[far[best][nearest] < _NEAR]
     result: FloatArray = poses[few[best]].copy()
     weight = 1 / np.square(distance[near])
     result[:3, :3] = nearest_rotation(np.einsum("n,nij->ij", weight, poses[near, :3, :3]))
