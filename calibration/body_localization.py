@@ -10,12 +10,16 @@ import numpy.typing as npt
 
 from bodydouble.calibration import rotation
 from bodydouble.calibration.bundle_noise import SMALLEST_SIGMA_PX, scale_of, variance_of
+from bodydouble.calibration.frame_slack import FrameSlack, far_off, find_slack
 from bodydouble.calibration.moment_poses import (
+    FrameNormals,
     Images,
     Knots,
     absorbed,
     covariances,
+    frame_normals,
     information,
+    left_over,
     predict,
     refine,
     robust_weights,
@@ -50,6 +54,8 @@ _NOISE_SPREAD = 2.5
 _LARGEST_NOISE_PX = 3.0
 """No corner detector is worse than that on average; what is further off than 5 times as much is not where it was thought to be."""
 _COARSE_STEPS = 8
+_NOISE_ROUNDS = 3
+_REWEIGHTED = 3
 _LEAST_MOTION = MotionPrior(velocity=(0.05, 0.02), acceleration=(0.2, 0.05))
 
 
@@ -76,6 +82,7 @@ class Located:
     """(M,) whether a neighbour told the rate."""
     acceleration: FloatArray
     """(2,) root mean square over the recording, per axis; NaN where it could not be measured."""
+    slack: FrameSlack
 
 
 def locate_body(
@@ -96,16 +103,21 @@ def locate_body(
     moment, tried, knots = moment[kept], tried.take(np.flatnonzero(kept)), knots.take(np.flatnonzero(kept))
     sigma = _scale(*_best(tried, knots, cost[kept], moment)[:2], sigma, common=True)
     knots, cost = refine(tried, knots, sigma, tell=lambda done: tell(0.3 + 0.3 * done / tried.moments))
-    sigma = _scale(*_best(tried, knots, cost, moment)[:2], sigma)
     chosen, best, row = _best(tried, knots, cost, moment)
+    sigma = _scale(chosen, best, sigma)
     _, agrees = _judge(chosen, best, sigma)
     covariance = _covariance(chosen, best, agrees, np.square(sigma))
     good = _well_located(s.moments, moment[row], _contradicted(chosen, agrees), _ambiguous(knots, cost, moment))
     rates, rate_known, acceleration = _rates(times_s, s.moments, moment[row], best, covariance, good, prior)
-    knots = replace(rates.take(moment), T=knots.T)
-    knots, cost = refine(tried, knots, sigma, tell=lambda done: tell(0.6 + 0.3 * done / tried.moments))
-    sigma = _scale(*_best(tried, knots, cost, moment)[:2], sigma)
-    return _judged(s, tried, knots, cost, moment, sigma, rate_known, acceleration)
+    told = rate_known[moment][:, None]
+    knots = replace(rates.take(moment), T=knots.T, rate=np.where(told, rates.rate[moment], knots.rate))
+    slack = FrameSlack() if np.isfinite(times_s).any() else FrameSlack(time_s=0.0)
+    for part in (0.6, 0.8):
+        chosen, best, row = _best(tried, knots, cost, moment)
+        chosen, sigma, slack = _noise(chosen, best, sigma, slack)
+        tried = chosen.take(np.searchsorted(moment[row], moment))
+        knots, cost = refine(tried, knots, sigma, tell=lambda done, part=part, all=tried.moments: tell(part + 0.2 * done / all))  # type: ignore[misc]
+    return _judged(s, tried, knots, cost, moment, sigma, slack, rate_known, acceleration)
 
 
 def _hopeless(knots: Knots, cost: FloatArray, moment: IntArray) -> BoolArray:
@@ -135,10 +147,21 @@ def _ambiguous(knots: Knots, cost: FloatArray, moment: IntArray) -> IntArray:
 
 
 def _judge(s: Sightings, knots: Knots, sigma: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Return residuals (N, 2), and which points are less than 5 sigma off."""
-    residual = predict(s, knots).residual
-    square = np.square(residual).sum(axis=1) / np.square(sigma[s.camera_of_point])
-    return residual, np.asarray(square < AGREES)
+    """Return what the frames' disturbances leave over of the residuals (N, 2), and which points are less than 5 sigma off in a frame that is not far off."""
+    images = predict(s, knots)
+    normals, left = _settled(s, images, sigma)
+    square = np.square(left).sum(axis=1) / np.square(sigma[s.camera_of_point])
+    return images.residual, np.asarray((square < AGREES) & ~far_off(normals.size)[s.frame])
+
+
+def _settled(s: Sightings, images: Images, sigma: FloatArray, left: FloatArray | None = None) -> tuple[FrameNormals, FloatArray]:
+    """Return the frames' normal equations with robust weights that follow from what their disturbances leave over (N, 2), and that."""
+    steps = _REWEIGHTED if left is None and s.slack.any() else 1
+    left = images.residual if left is None else left
+    for _ in range(steps):
+        normals = frame_normals(s, images, robust_weights(s, left, sigma))
+        left = left_over(s, images, normals)
+    return normals, left
 
 
 def _contradicted(s: Sightings, agrees: BoolArray) -> BoolArray:
@@ -157,29 +180,60 @@ def _well_located(moments: int, rows: IntArray, contradicted: BoolArray, ambiguo
 
 def _covariance(s: Sightings, knots: Knots, agrees: BoolArray, variance: FloatArray) -> FloatArray:
     """Return (M, 12, 12) of pose and rate; ``variance`` (C,) px^2 of a point that agrees, others count for nothing."""
-    H, _ = information(s, predict(s, knots), agrees / variance[s.camera_of_point])
+    images = predict(s, knots)
+    H, _ = information(s, images, frame_normals(s, images, agrees / variance[s.camera_of_point]))
     return covariances(with_prior(H, knots))
 
 
 def _scale(s: Sightings, knots: Knots, sigma: FloatArray, *, common: bool = False) -> FloatArray:
     """Return (C,) the most likely scale of corner errors, one for all cameras if ``common``; ``sigma`` (C,) is that of before."""
+    return _scale_of(s, knots, predict(s, knots), sigma, common=common)[0]
+
+
+def _scale_of(
+    s: Sightings, knots: Knots, images: Images, sigma: FloatArray, left: FloatArray | None = None, *, common: bool = False
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """Return the same, and what the frames' disturbances leave over (N, 2); ``left`` is that of before, where it is known."""
     if len(s.frame) == 0:
-        return np.full(len(s.models), _LARGEST_NOISE_PX)
-    images = predict(s, knots)
-    residual, views, cameras = images.residual[:, None], s.as_views, len(s.models)
-    together = np.minimum(scale_of(residual, views, cameras, 9.0 * s.moments, common=True), _LARGEST_NOISE_PX)
+        return np.full(len(s.models), _LARGEST_NOISE_PX), np.zeros((0, 2))
+    normals, left = _settled(s, images, sigma, left)
+    residual, views, cameras = left[:, None], s.as_views, len(s.models)
+    correction = _correction(s, knots, images, normals)
+    together = scale_of(residual, views, cameras, 0.0, common=True) * np.sqrt(_overall(s, correction))
+    together = np.minimum(together, _LARGEST_NOISE_PX)
     if common:
-        return np.asarray(together)
-    own = scale_of(residual, views, cameras, 0.0) * np.sqrt(_correction(s, knots, images, robust_weights(s, images.residual, sigma)))
-    return np.clip(own, together / _NOISE_SPREAD, np.minimum(together * _NOISE_SPREAD, _LARGEST_NOISE_PX))
+        return np.asarray(together), left
+    own = scale_of(residual, views, cameras, 0.0) * np.sqrt(correction)
+    return np.clip(own, together / _NOISE_SPREAD, np.minimum(together * _NOISE_SPREAD, _LARGEST_NOISE_PX)), left
 
 
-def _correction(s: Sightings, knots: Knots, images: Images, weights: FloatArray) -> FloatArray:
+def _correction(s: Sightings, knots: Knots, images: Images, normals: FrameNormals) -> FloatArray:
     """Return (C,) by how much squared residuals are larger than they look, because the unknowns have taken up a part of them."""
-    H, _ = information(s, images, weights)
+    H, _ = information(s, images, normals)
     total = 2.0 * np.bincount(s.camera_of_point, minlength=len(s.models))
-    left = total - absorbed(s, images, weights, covariances(with_prior(H, knots)))
+    left = total - absorbed(s, images, normals, covariances(with_prior(H, knots)))
     return np.asarray(np.maximum(total, 1.0) / np.maximum(left, 0.1 * np.maximum(total, 1.0)))
+
+
+def _overall(s: Sightings, correction: FloatArray) -> float:
+    """Return the correction for all cameras together."""
+    total = np.bincount(s.camera_of_point, minlength=len(s.models))
+    return float(total.sum() / (total / correction).sum())
+
+
+def _noise(
+    s: Sightings, knots: Knots, sigma: FloatArray, slack: FrameSlack, rounds: int = _NOISE_ROUNDS
+) -> tuple[Sightings, FloatArray, FrameSlack]:
+    """Return the sightings with each frame's slack, the scale of corner errors that it leaves over, and the slack."""
+    images = predict(s, knots)
+    if not s.slack.any() and slack:
+        s = replace(s, slack=slack.covariance(images.by_time, np.zeros(len(s.camera))))
+    sigma, left = _scale_of(s, knots, images, sigma)
+    for _ in range(rounds if slack else 0):
+        slack, covariance = find_slack(s, knots, images, robust_weights(s, left, sigma), slack)
+        s = replace(s, slack=covariance)
+        sigma, left = _scale_of(s, knots, images, sigma, left)
+    return s, sigma, slack
 
 
 def _rates(
@@ -235,18 +289,19 @@ def _acceleration(
 
 
 def _judged(
-    s: Sightings, tried: Sightings, knots: Knots, cost: FloatArray, moment: IntArray, sigma: FloatArray, rate_known: BoolArray,
-    acceleration: FloatArray,
+    s: Sightings, tried: Sightings, knots: Knots, cost: FloatArray, moment: IntArray, sigma: FloatArray, slack: FrameSlack,
+    rate_known: BoolArray, acceleration: FloatArray,
 ) -> Located:  # fmt: skip
     chosen, best, row = _best(tried, knots, cost, moment)
     rows = moment[row]
+    chosen, sigma, slack = _noise(chosen, best, sigma, slack, rounds=1)
     residual, agrees = _judge(chosen, best, sigma)
-    kept = chosen.keep(agrees)
-    variance = np.square(sigma)
+    kept, variance = chosen.keep(agrees), np.square(sigma)
     if agrees.any():
         images = predict(kept, best)
-        variance = variance_of(residual[agrees][:, None], kept.as_views, sigma, 0.0)
-        variance = variance * _correction(kept, best, images, 1 / variance[kept.camera_of_point])
+        _, left = _settled(kept, images, sigma)
+        variance = variance_of(left[:, None], kept.as_views, sigma, 0.0)
+        variance = variance * _correction(kept, best, images, frame_normals(kept, images, 1 / variance[kept.camera_of_point]))
     outcome = np.full(s.moments, Outcome.UNSEEN, dtype=np.uint8)
     outcome[s.moment] = Outcome.TOO_FEW
     outcome[rows] = np.where(_contradicted(chosen, agrees), Outcome.CONTRADICTORY, Outcome.LOCATED)
@@ -264,6 +319,9 @@ def _judged(
     noise = np.where(
         np.bincount(s.camera_of_point, minlength=len(s.models)) > 0, np.sqrt(np.maximum(variance, SMALLEST_SIGMA_PX**2)), np.nan
     )
+    with_slack = np.zeros_like(s.slack)
+    with_slack[np.isin(s.moment, rows)] = chosen.slack
     return Located(
-        s, Knots(**everywhere), covariance, all_residual, noise, sigma, all_agree, outcome, rate_known & (outcome == Outcome.LOCATED), acceleration
+        replace(s, slack=with_slack), Knots(**everywhere), covariance, all_residual, noise, sigma, all_agree, outcome,
+        rate_known & (outcome == Outcome.LOCATED), acceleration, slack,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ _GIVE_UP = 1e8
 _SETTLED = 1e-3
 """Squared length of the last step in sigmas; convergence is quadratic, so what is left is far below."""
 _FIRM = 1e-12
+_NOTHING = 1e-30
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Images:
     by_time: FloatArray
     """(F, 6) disturbance of the camera per second."""
 
-    @property
+    @cached_property
     def J(self) -> FloatArray:
         """(N, 2, 6) by a disturbance of the camera."""
         q, a = self.in_camera[:, None], self.J_point
@@ -108,35 +110,74 @@ def predict(s: Sightings, knots: Knots) -> Images:
     )  # fmt: skip
 
 
-def information(s: Sightings, images: Images, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the normal matrices (M, 12, 12) and gradients (M, 12) of pose and rate, with ``weights`` (N,) = 1 / px^2; without the prior."""
-    H, g = np.zeros((s.moments, 12, 12)), np.zeros((s.moments, 12))
-    if len(s.frame):
-        own = _of_frames(s, images, weights)
-        lift_t = np.swapaxes(images.lift, 1, 2)
-        there, first = np.unique(s.moment, return_index=True)
-        H[there] = np.add.reduceat(lift_t @ own[..., :6] @ images.lift, first)
-        g[there] = np.add.reduceat((lift_t @ own[..., 6:])[..., 0], first)
-    return H, g
+@dataclass(frozen=True)
+class FrameNormals:
+    """Normal equations of each frame by a disturbance of its camera, and the disturbance beyond the body's pose that the frame's slack makes likely."""
+
+    D: FloatArray
+    """(F, 6, 6)"""
+    shrunk: FloatArray
+    """(F, 6, 6) D with the slack integrated out: (I + D S)^-1 D."""
+    pull: FloatArray
+    """(F, 6) gradient with the slack integrated out: (I + D S)^-1 g."""
+    disturbance: FloatArray
+    """(F, 6) the most likely one."""
+    size: FloatArray
+    """(F,) its squared length in sigmas."""
 
 
-def absorbed(s: Sightings, images: Images, weights: FloatArray, covariance: FloatArray) -> FloatArray:
-    """Return (C,) how many of each camera's residuals its points' share in the unknowns takes up: the sums of their leverages."""
-    if len(s.frame) == 0:
-        return np.zeros(len(s.models))
-    own = _of_frames(s, images, weights)[..., :6]
-    spread = images.lift @ covariance[s.moment] @ np.swapaxes(images.lift, 1, 2)
-    return np.bincount(s.camera, np.einsum("fij,fji->f", own, spread), minlength=len(s.models))
+def frame_normals(s: Sightings, images: Images, weights: FloatArray) -> FrameNormals:
+    """Return the normal equations of all frames, with ``weights`` (N,) = 1 / px^2."""
+    return with_slack(of_frames(s, images, weights), s.slack)
 
 
-def _of_frames(s: Sightings, images: Images, weights: FloatArray) -> FloatArray:
+def of_frames(s: Sightings, images: Images, weights: FloatArray) -> FloatArray:
     """Return (F, 6, 7) normal matrix and gradient of each frame by a disturbance of its camera."""
     root = np.sqrt(np.where(np.isfinite(images.residual[:, 0]), weights, 0.0))
     rows = np.empty((len(root), 2, 7))
     rows[..., :6], rows[..., 6] = images.J, images.residual
     rows *= root[:, None, None]
     rows[root == 0] = 0.0
+    if len(rows) == 0:
+        return np.zeros((0, 6, 7))
     return np.asarray(np.add.reduceat(np.swapaxes(rows[..., :6], 1, 2) @ rows, np.searchsorted(s.frame, np.arange(len(s.camera)))))
+
+
+def with_slack(own: FloatArray, slack: FloatArray) -> FrameNormals:
+    """Return the normal equations ``own`` (F, 6, 7) of frames whose cameras may be disturbed by ``slack`` (F, 6, 6)."""
+    D = own[..., :6]
+    if not slack.any():
+        return FrameNormals(D, D, own[..., 6], np.zeros((len(D), 6)), np.zeros(len(D)))
+    shrunk = np.linalg.solve(np.eye(6) + D @ slack, own)
+    pull = shrunk[..., 6]
+    disturbance = -np.einsum("fij,fj->fi", slack, pull)
+    return FrameNormals(D, shrunk[..., :6], pull, disturbance, -np.einsum("fi,fi->f", pull, disturbance))
+
+
+def information(s: Sightings, images: Images, normals: FrameNormals) -> tuple[FloatArray, FloatArray]:
+    """Return the normal matrices (M, 12, 12) and gradients (M, 12) of pose and rate, without the prior."""
+    H, g = np.zeros((s.moments, 12, 12)), np.zeros((s.moments, 12))
+    if len(s.frame):
+        lift_t = np.swapaxes(images.lift, 1, 2)
+        there, first = np.unique(s.moment, return_index=True)
+        H[there] = np.add.reduceat(lift_t @ normals.shrunk @ images.lift, first)
+        g[there] = np.add.reduceat((lift_t @ normals.pull[..., None])[..., 0], first)
+    return H, g
+
+
+def absorbed(s: Sightings, images: Images, normals: FrameNormals, covariance: FloatArray) -> FloatArray:
+    """Return (C,) how many of each camera's residuals the unknowns and the frames' disturbances take up: the sums of the leverages."""
+    spread = images.lift @ covariance[s.moment] @ np.swapaxes(images.lift, 1, 2)
+    kept = np.linalg.inv(np.eye(6) + s.slack @ normals.D)
+    spread = kept @ s.slack + kept @ spread @ np.swapaxes(kept, 1, 2)
+    return np.bincount(s.camera, np.einsum("fij,fji->f", normals.D, spread), minlength=len(s.models))
+
+
+def left_over(s: Sightings, images: Images, normals: FrameNormals) -> FloatArray:
+    """Return (N, 2) the residuals after each frame's camera took its most likely disturbance."""
+    if not s.slack.any():
+        return images.residual
+    return images.residual + np.einsum("nki,ni->nk", images.J, normals.disturbance[s.frame])
 
 
 def with_prior(H: FloatArray, knots: Knots) -> FloatArray:
@@ -149,15 +190,19 @@ def with_prior(H: FloatArray, knots: Knots) -> FloatArray:
 
 def covariances(H: FloatArray) -> FloatArray:
     """Return inverses (M, 12, 12) of normal matrices, scaled first; what nothing decides becomes huge and not an error."""
-    scale = np.sqrt(np.maximum(np.einsum("mii->mi", H), 1e-300))
+    scale = np.sqrt(np.maximum(np.einsum("mii->mi", H), _NOTHING))
     outer = scale[:, :, None] * scale[:, None, :]
     return np.asarray(np.linalg.inv(H / outer + _FIRM * np.eye(H.shape[1])) / outer)
 
 
-def costs(s: Sightings, knots: Knots, residual: FloatArray, sigma: FloatArray) -> FloatArray:
-    """Return (M,) twice the negative log likelihood of each moment, up to a constant; ``sigma`` (C,) px."""
+def costs(s: Sightings, knots: Knots, residual: FloatArray, normals: FrameNormals, sigma: FloatArray) -> FloatArray:
+    """Return (M,) twice the negative log likelihood of each moment, up to a constant.
+
+    ``residual`` (N, 2) is what the frames' disturbances have left over; ``sigma`` (C,) px.
+    """
     square = squared_error(residual[:, None], sigma[s.camera_of_point])[:, 0]
     cost = np.bincount(s.moment_of_point, (FREEDOM + 2) * np.log1p(square / FREEDOM), minlength=s.moments)
+    cost = cost + np.bincount(s.moment, normals.size, minlength=s.moments)
     return np.asarray(cost + np.square((knots.rate - knots.expected_rate) / knots.rate_sigma).sum(axis=1))
 
 
@@ -183,39 +228,49 @@ def refine(
 
 def _refined(s: Sightings, knots: Knots, sigma: FloatArray, steps: int) -> tuple[Knots, FloatArray]:
     images = predict(s, knots)
-    cost = costs(s, knots, images.residual, sigma)
+    weights = robust_weights(s, images.residual, sigma)
+    weights = robust_weights(s, left_over(s, images, frame_normals(s, images, weights)), sigma)
+    cost = np.zeros(s.moments)
     damping = np.full(s.moments, _DAMPING)
     busy = np.ones(s.moments, dtype=bool)
     working, within = s, np.arange(s.moments)
-    for _ in range(steps):
+    for step_number in range(steps + 1):
         here = knots.take(within)
-        H, g = information(working, images, robust_weights(working, images.residual, sigma))
+        normals = frame_normals(working, images, weights)
+        left = left_over(working, images, normals)
+        cost[within] = costs(working, here, left, normals, sigma)
+        if step_number == steps or not busy.any():
+            break
+        H, g = information(working, images, normals)
         H = with_prior(H, here)
         g[:, 6:] += (here.rate - here.expected_rate) / np.square(here.rate_sigma)
         step = -_solved(H, g, damping[within])
         trial = replace(here, T=moved(here.T, step[:, :6]), rate=here.rate + step[:, 6:])
-        next_images = predict(working, trial)
-        lower = costs(working, trial, next_images.residual, sigma)
-        better = (lower <= cost[within]) & busy[within]
+        trial_images = predict(working, trial)
+        # Disturbances are judged with the same weights before and after, so that a lower cost is due to the step.
+        trial_normals = frame_normals(working, trial_images, weights) if s.slack.any() else normals
+        trial_left = left_over(working, trial_images, trial_normals)
+        better = (costs(working, trial, trial_left, trial_normals, sigma) <= cost[within]) & busy[within]
         length = np.einsum("mi,mij,mj->m", step, H, step)
         taken = within[better]
-        knots.T[taken], knots.rate[taken], cost[taken] = trial.T[better], trial.rate[better], lower[better]
+        knots.T[taken], knots.rate[taken] = trial.T[better], trial.rate[better]
         damping[within] = np.where(better, damping[within] / 8, damping[within] * 8)
         busy[within] &= ~((better | (damping[within] > 1)) & (length < _SETTLED)) & (damping[within] < _GIVE_UP)
-        if not busy.any():
-            break
-        if busy.sum() < 0.7 * len(within):
-            within = np.flatnonzero(busy)
-            working = s.take(within)
+        of_better = better[working.moment_of_point]
+        weights = np.where(of_better, robust_weights(working, trial_left, sigma), weights)
+        if busy.any() and busy.sum() < 0.7 * len(within):
+            chosen = np.flatnonzero(busy[within])
+            within, part = within[chosen], np.isin(working.moment_of_point, chosen)
+            working, weights = working.take(chosen), weights[part]
             images = predict(working, knots.take(within))
         else:
-            images = next_images if better.all() else predict(working, knots.take(within))
+            images = trial_images if better.all() else predict(working, knots.take(within))
     return knots, cost
 
 
 def _solved(H: FloatArray, g: FloatArray, damping: FloatArray) -> FloatArray:
     """Return H^-1 g (M, 12) with every diagonal element enlarged by the factor ``1 + damping`` (Marquardt), scaled to be well conditioned."""
-    scale = np.sqrt(np.maximum(np.einsum("mii->mi", H), 1e-300))
+    scale = np.sqrt(np.maximum(np.einsum("mii->mi", H), _NOTHING))
     scaled = H / (scale[:, :, None] * scale[:, None, :])
     rows = np.arange(H.shape[1])
     scaled[:, rows, rows] += damping[:, None] + _FIRM

@@ -29,9 +29,7 @@ IntArray = npt.NDArray[np.int64]
 _ROUNDS = 4
 """How often targets that moved are looked for, each time without those that were found before."""
 _FEWEST_CONTRADICTIONS = 5
-_KNOCKED = (
-    "most of what it saw is off what the other cameras on its body say: not used; `bodydouble calibrate check` tells whether it has moved since the calibration"
-)
+_KNOCKED = "most of what it saw is off what the other cameras on its body say: not used; `bodydouble calibrate check` tells whether it has moved since the calibration"
 _SMALL_M = 0.005
 
 
@@ -54,9 +52,10 @@ def locate(
 ) -> RigMotion:  # fmt: skip
     """Return where every body of ``rig`` that moves (all but "room") was at each moment of ``observations``.
 
-    Moments stay as they are, unless a clock is so far out that some frame belongs to another one by the rig's corrected clocks. All bodies are located at the same times, the mean of each moment's frames. A moment
-    needs one camera that sees four points of one target that are not nearly on one line; all other points of the moment count too. Every moment is
-    solved by itself but for the rate of motion, whose prior is what the neighbours say, and which carries each frame to the moment's time.
+    Moments stay as they are, unless a clock is so far out that some frame belongs to another one by the rig's corrected clocks. All bodies are located
+    at the same times, the mean of each moment's frames. A moment needs one camera that sees four points of one target that are not nearly on one
+    line; all other points of the moment count too. Every moment is solved by itself but for the rate of motion, whose prior is what the neighbours
+    say, and which carries each frame to the moment's time. How far corners and whole frames are off is found from the residuals.
     A false detection of a whole tag that is the only one in view cannot be told from a true one.
 
     Raises: UsageError if no camera is on a body that moves, or sizes differ between rig, map and observations; DataError if nothing can be located,
@@ -154,7 +153,7 @@ def _motion(found: Located, times_s: FloatArray, rig: Rig, tag_map: TagMap, sett
     turning, moving = map(float, found.acceleration)
     return BodyMotion(
         times_s, np.where(good[:, None, None], found.knots.T, np.nan), np.where(good[:, None, None], covariance, np.nan),
-        np.where((good & found.rate_known)[:, None], found.knots.rate, np.nan), (turning, moving), outcome, np.where(good, points, 0),
+        np.where((good & found.rate_known)[:, None], found.knots.rate, np.nan), (turning, moving), (found.slack.rotation, found.slack.time_s), outcome, np.where(good, points, 0),
         np.where(good, targets, 0),
     )  # fmt: skip
 
@@ -165,21 +164,21 @@ def _check_agreement(located: Mapping[str, Located], tag_map: TagMap, moved: Map
     for found in located.values():
         s = found.sightings
         contradictory += int((found.outcome == Outcome.CONTRADICTORY).sum())
-        pairs = np.unique(np.stack([s.moment_of_point, s.target])[:, found.agrees], axis=1)
-        agreeing += int(((np.bincount(pairs[0], minlength=s.moments) >= 2) & (found.outcome == Outcome.LOCATED)).sum())
+        views = np.bincount(s.moment_of_point[s.view_start], ~wrong_views(found), minlength=s.moments)
+        agreeing += int(((views >= 2) & (found.outcome == Outcome.LOCATED)).sum())
         seen |= set(np.unique(s.target).tolist())
     wrong = [tag_map.targets.names[target] for target in sorted(moved)]
     if contradictory >= _FEWEST_CONTRADICTIONS and contradictory > agreeing:
         found_moved = f" {', '.join(wrong)} had been left out already." if wrong else ""
         raise DataError(
             f"What is seen contradicts tag map '{tag_map.name}': at {counted(contradictory, 'moment')} no pose explains more than half of it, and at only "
-            f"{agreeing} do two tags agree.{found_moved} Was this room filmed, are ids and tag sizes those of the map, and is this the rig that was worn? "
+            f"{agreeing} do two views agree.{found_moved} Was this room filmed, are ids and tag sizes those of the map, and is this the rig that was worn? "
             "Make the map anew with `bodydouble calibrate rig --tag-map`."
         )
     if len(moved) > 1 and 2 * len(moved) > len(seen | set(moved)):
         raise DataError(
-            f"{len(moved)} of {len(seen | set(moved))} targets ({', '.join(wrong)}) are not where tag map '{tag_map.name}' says, so the rest cannot be believed "
-            "either. Make the map anew with `bodydouble calibrate rig --tag-map`."
+            f"{len(moved)} of {len(seen | set(moved))} targets ({', '.join(wrong)}) are not where tag map '{tag_map.name}' says, so the rest cannot be "
+            "believed either. Make the map anew with `bodydouble calibrate rig --tag-map`."
         )
 
 
@@ -189,7 +188,7 @@ def _check_located(motions: Mapping[str, BodyMotion], tag_map: TagMap) -> None:
     reasons = {
         Outcome.UNSEEN: "nothing of the map was in view", Outcome.TOO_FEW: "no four points of one target were seen together",
         Outcome.CONTRADICTORY: "no pose explained more than half of what was seen", Outcome.AMBIGUOUS: "two poses explained it equally well",
-        Outcome.UNCERTAIN: "the pose was known too badly",
+        Outcome.UNCERTAIN: "the pose was not known well enough",
     }  # fmt: skip
     told = [
         f"'{body}': " + ", ".join(f"{text} ({counted(count, 'moment')})" for item, text in reasons.items() if (count := int((motion.outcome == item).sum())))

@@ -71,6 +71,8 @@ class BodyMotion:
     """(T, 6) angular velocity in the body's axes (rad/s) and velocity in the room (m/s); NaN also where no neighbouring moment is near enough."""
     acceleration: tuple[float, float]
     """Root mean square over the recording, per axis (rad/s^2, m/s^2): what interpolation reckons with. NaN where it could not be measured."""
+    slack: tuple[float, float]
+    """One standard deviation of how far whole frames are off beyond what corners are: turn of the camera (rad) and time (s); 0 if no camera had company."""
     outcome: npt.NDArray[np.uint8]
     """(T,) of ``Outcome``."""
     points: npt.NDArray[np.int64]

@@ -34,7 +34,7 @@ def write_rig_motion(path: Path, motion: RigMotion, *, force: bool = False) -> N
         file.create_dataset("times_s", data=motion.times_s).attrs["is"] = "true time of each moment, s; NaN for stills"
         for name, body in motion.bodies.items():
             group = file.create_group(f"bodies/{name}")
-            group.attrs["acceleration"] = body.acceleration
+            group.attrs["acceleration"], group.attrs["slack"] = body.acceleration, body.slack
             for array, meaning in _ARRAYS.items():
                 group.create_dataset(array, data=getattr(body, array)).attrs["is"] = meaning
             group.create_dataset("observed", data=body.observed).attrs["is"] = "where outcome is 0"
@@ -54,8 +54,8 @@ def read_rig_motion(path: Path) -> RigMotion:
             bodies = {}
             for name, group in file["bodies"].items():
                 arrays = {array: group[array][()] for array in _ARRAYS}
-                turning, moving = group.attrs["acceleration"]
-                bodies[name] = BodyMotion(times_s=times, acceleration=(float(turning), float(moving)), **arrays)
+                pairs = {pair: (float(group.attrs[pair][0]), float(group.attrs[pair][1])) for pair in ("acceleration", "slack")}
+                bodies[name] = BodyMotion(times_s=times, **pairs, **arrays)
             return RigMotion(bodies=bodies, **{**about, "covariance_of": tuple(about["covariance_of"])})
     except (OSError, KeyError, TypeError, ValueError) as error:
         reason = error.args[0] if isinstance(error, KeyError) and error.args else error

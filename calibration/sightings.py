@@ -48,6 +48,8 @@ class Sightings:
     """(N, 2)"""
     moments: int
     """M; some may have no frame."""
+    slack: FloatArray
+    """(F, 6, 6) covariance by which the camera may be disturbed in each frame beyond what the body's pose says (see ``frame_slack``); 0 at first."""
 
     @cached_property
     def moment_of_point(self) -> IntArray:
@@ -94,6 +96,7 @@ class Sightings:
         return replace(
             self, camera=self.camera[frames], moment=moment, dt_s=self.dt_s[frames], frame=frame, target=self.target[points],
             p_target=self.p_target[points], p_room=self.p_room[points], pixels=self.pixels[points], moments=len(moments),
+            slack=self.slack[frames],
         )  # fmt: skip
 
     def keep(self, points: BoolArray) -> Sightings:
@@ -102,6 +105,7 @@ class Sightings:
         return replace(
             self, camera=self.camera[frames], moment=self.moment[frames], dt_s=self.dt_s[frames], frame=frame, target=self.target[points],
             p_target=self.p_target[points], p_room=self.p_room[points], pixels=self.pixels[points],
+            slack=self.slack[frames],
         )  # fmt: skip
 
 
@@ -125,6 +129,7 @@ def sightings_of(rig: Rig, tag_map: TagMap, observations: Observations, body: st
     return Sightings(
         tuple(item.name for item in cameras), tuple(item.model for item in cameras), T_camera_body, frame_camera, frame_moment,
         np.nan_to_num(late), frame, targets[point], own[point], p_room[point], pixels[moment, camera, point], observations.moments,
+        np.zeros((len(frames), 6, 6)),
     )  # fmt: skip
 
 

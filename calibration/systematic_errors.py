@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bodydouble.calibration import rotation
 from bodydouble.calibration.body_localization import Located
-from bodydouble.calibration.moment_poses import Images, Knots, predict
+from bodydouble.calibration.moment_poses import Images, Knots, frame_normals, predict
 from bodydouble.calibration.rig import Rig
 from bodydouble.calibration.sightings import Sightings
 from bodydouble.calibration.tag_map import TagMap
@@ -39,8 +39,10 @@ def systematic_covariance(found: Located, tag_map: TagMap | None, rig: Rig | Non
     images = predict(part, knots)
     weight = found.agrees[np.isin(s.moment_of_point, rows)] / np.square(found.noise_px[part.camera_of_point])
     weight[~np.isfinite(images.residual).all(axis=1)] = 0.0
-    J = images.J @ images.lift[part.frame]
-    gain = found.covariance[rows][part.moment_of_point][:, :6] @ np.swapaxes(J, 1, 2) * weight[:, None, None]
+    by_camera = images.J
+    shrink = np.linalg.inv(np.eye(6) + frame_normals(part, images, weight).D @ part.slack)
+    by_frame = found.covariance[rows][part.moment][:, :6] @ np.swapaxes(images.lift, 1, 2) @ shrink
+    gain = by_frame[part.frame] @ np.swapaxes(by_camera, 1, 2) * weight[:, None, None]
     gain[weight == 0] = 0.0
     if tag_map is not None and tag_map.sigma is not None:
         result[rows] += _of_map(part, knots, images, gain, tag_map)

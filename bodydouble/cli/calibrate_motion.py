@@ -119,6 +119,8 @@ def _describe_body(body: BodyMotion) -> dict[str, Any]:
         ),
         "sigma_mm": middle(sigma[:, 1], 1e3),
         "sigma_deg": middle(sigma[:, 0], 180 / math.pi),
+        "frames_off_ms": _number(1e3 * body.slack[1]),
+        "frames_off_deg": _number(math.degrees(body.slack[0])),
         "targets": _number(np.median(body.targets[good])) if good.any() else None,
         "points": _number(np.median(body.points[good])) if good.any() else None,
     }
