@@ -48,7 +48,7 @@ def check_connected(graph: PoseGraph, structure: Structure, observations: Observ
             partner = max(placed, key=lambda other, c=c: int(shared[c, names.index(other)]))  # type: ignore[misc]
             count = int(shared[c, names.index(partner)])
             sentences.append(
-                f"'{name}' saw the board {int(shared[c, c])} times, {count or 'never'} at the same time as '{partner}': film it where both see it"
+                f"'{name}' saw the board {_times(int(shared[c, c]))}, {_times(count)} at the same time as '{partner}': film it where both see it"
             )
         else:
             own = [
@@ -69,3 +69,7 @@ def check_connected(graph: PoseGraph, structure: Structure, observations: Observ
 
 def _listed(names: list[str] | tuple[str, ...]) -> str:
     return ", ".join(f"'{name}'" for name in names)
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
