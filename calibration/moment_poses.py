@@ -148,7 +148,7 @@ def with_slack(own: FloatArray, slack: FloatArray) -> FrameNormals:
     D = own[..., :6]
     if not slack.any():
         return FrameNormals(D, D, own[..., 6], np.zeros((len(D), 6)), np.zeros(len(D)))
-    shrunk = np.linalg.solve(np.eye(6) + D @ slack, own)
+    shrunk: FloatArray = np.asarray(np.linalg.solve(np.eye(6) + D @ slack, own), dtype=np.float64)
     pull = shrunk[..., 6]
     disturbance = -np.einsum("fij,fj->fi", slack, pull)
     return FrameNormals(D, shrunk[..., :6], pull, disturbance, -np.einsum("fi,fi->f", pull, disturbance))
@@ -170,14 +170,14 @@ def absorbed(s: Sightings, images: Images, normals: FrameNormals, covariance: Fl
     spread = images.lift @ covariance[s.moment] @ np.swapaxes(images.lift, 1, 2)
     kept = np.linalg.inv(np.eye(6) + s.slack @ normals.D)
     spread = kept @ s.slack + kept @ spread @ np.swapaxes(kept, 1, 2)
-    return np.bincount(s.camera, np.einsum("fij,fji->f", normals.D, spread), minlength=len(s.models))
+    return np.asarray(np.bincount(s.camera, np.einsum("fij,fji->f", normals.D, spread), minlength=len(s.models)), dtype=np.float64)
 
 
 def left_over(s: Sightings, images: Images, normals: FrameNormals) -> FloatArray:
     """Return (N, 2) the residuals after each frame's camera took its most likely disturbance."""
     if not s.slack.any():
         return images.residual
-    return images.residual + np.einsum("nki,ni->nk", images.J, normals.disturbance[s.frame])
+    return np.asarray(images.residual + np.einsum("nki,ni->nk", images.J, normals.disturbance[s.frame]))
 
 
 def with_prior(H: FloatArray, knots: Knots) -> FloatArray:

@@ -138,4 +138,4 @@ def _coarse_costs(s: Sightings, T_room_body: FloatArray) -> FloatArray:
         rows = camera == c
         residual[rows] = model.project(points[rows]) - s.pixels[rows]
     square = squared_error(residual[:, None], np.full(len(residual), COARSE_PX))[:, 0]
-    return np.bincount(s.moment_of_point, np.log1p(square / FREEDOM), minlength=s.moments)
+    return np.asarray(np.bincount(s.moment_of_point, np.log1p(square / FREEDOM), minlength=s.moments), dtype=np.float64)

@@ -25,7 +25,7 @@ def between(
     """
     turned = rotation.log(np.swapaxes(T_before[:, :3, :3], 1, 2) @ T_after[:, :3, :3])
     way = np.concatenate([turned, T_after[:, :3, 3] - T_before[:, :3, 3]], axis=1)
-    smooth = np.isfinite(rate_before).all(axis=1) & np.isfinite(rate_after).all(axis=1)
+    smooth: npt.NDArray[np.bool_] = np.asarray(np.isfinite(rate_before).all(axis=1) & np.isfinite(rate_after).all(axis=1))
     h, u = gap_s[:, None], (late_s / gap_s)[:, None]
     start, end = np.where(smooth[:, None], h * rate_before, way), np.where(smooth[:, None], h * rate_after, way)
     # The rate of the rotation vector is the body's angular velocity through the inverse right Jacobian, which is the identity at the start.

@@ -114,7 +114,7 @@ def _multiples(low: float, high: float, step: float) -> list[float]:
 
 def _path(body: BodyMotion, place: FloatArray, colour: str) -> list[str]:
     """Return one line for each run of located moments, rings at its ends inside the recording, and where the body looks about once a second."""
-    content = []
+    content: list[str] = []
     located = np.flatnonzero(body.observed)
     if len(located) == 0:
         return content
@@ -125,8 +125,10 @@ def _path(body: BodyMotion, place: FloatArray, colour: str) -> list[str]:
     content.append(strokes(place[shown], np.stack([-axis[:, 1], -axis[:, 0]], axis=1) * 16, f"forward {colour}"))
     for run in runs:
         content.append(polyline(place[run], f"path {colour}"))
-        content += [circle(*map(float, place[end]), 2.6, f"end {colour}") for end in (run[0], run[-1]) if 0 < end < len(body.times_s) - 1]
-    content.append(circle(*map(float, place[located[0]]), 4.5, f"dot {colour}"))
+        content += [
+            circle(place[end, 0], place[end, 1], 2.6, f"end {colour}") for end in (run[0], run[-1]) if 0 < end < len(body.times_s) - 1
+        ]
+    content.append(circle(place[located[0], 0], place[located[0], 1], 4.5, f"dot {colour}"))
     return content
 
 

@@ -29,7 +29,7 @@ IntArray = npt.NDArray[np.int64]
 _ROUNDS = 4
 """How often targets that moved are looked for, each time without those that were found before."""
 _FEWEST_CONTRADICTIONS = 5
-_KNOCKED = "most of what it saw is off what the other cameras on its body say: not used; `bodydouble calibrate check` tells whether it has moved since the calibration"
+_KNOCKED = "it sees most tags where its body's other cameras do not: not used; `bodydouble calibrate check` tells whether it has moved since the calibration"
 _SMALL_M = 0.005
 
 
@@ -153,8 +153,8 @@ def _motion(found: Located, times_s: FloatArray, rig: Rig, tag_map: TagMap, sett
     turning, moving = map(float, found.acceleration)
     return BodyMotion(
         times_s, np.where(good[:, None, None], found.knots.T, np.nan), np.where(good[:, None, None], covariance, np.nan),
-        np.where((good & found.rate_known)[:, None], found.knots.rate, np.nan), (turning, moving), (found.slack.rotation, found.slack.time_s), outcome, np.where(good, points, 0),
-        np.where(good, targets, 0),
+        np.where((good & found.rate_known)[:, None], found.knots.rate, np.nan), (turning, moving), (found.slack.rotation, found.slack.time_s),
+        outcome, np.where(good, points, 0), np.where(good, targets, 0),
     )  # fmt: skip
 
 

@@ -96,7 +96,7 @@ class BodyMotion:
     def sigma(self) -> FloatArray:
         """(T, 2) one standard deviation of rotation (rad) and position (m), root mean square over the axes."""
         variance = np.einsum("tii->ti", self.covariance)
-        return np.sqrt(np.stack([variance[:, :3].mean(axis=1), variance[:, 3:].mean(axis=1)], axis=1))
+        return np.asarray(np.sqrt(np.stack([variance[:, :3].mean(axis=1), variance[:, 3:].mean(axis=1)], axis=1)))
 
     def gaps(self) -> list[tuple[int, int]]:
         """Return the runs of moments without a pose, each as the first one and the one after the last."""

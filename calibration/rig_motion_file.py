@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -54,9 +55,13 @@ def read_rig_motion(path: Path) -> RigMotion:
             bodies = {}
             for name, group in file["bodies"].items():
                 arrays = {array: group[array][()] for array in _ARRAYS}
-                pairs = {pair: (float(group.attrs[pair][0]), float(group.attrs[pair][1])) for pair in ("acceleration", "slack")}
-                bodies[name] = BodyMotion(times_s=times, **pairs, **arrays)
+                bodies[name] = BodyMotion(times, acceleration=_pair(group, "acceleration"), slack=_pair(group, "slack"), **arrays)
             return RigMotion(bodies=bodies, **{**about, "covariance_of": tuple(about["covariance_of"])})
     except (OSError, KeyError, TypeError, ValueError) as error:
         reason = error.args[0] if isinstance(error, KeyError) and error.args else error
         raise DataError(f"{path} is not a rig motion file that this version reads: {reason}.") from None
+
+
+def _pair(group: Any, name: str) -> tuple[float, float]:
+    first, second = group.attrs[name]
+    return float(first), float(second)
