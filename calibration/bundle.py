@@ -98,7 +98,7 @@ def _adjust(problem: _Problem, state: State, steps: int, tolerance: float, progr
             found = np.clip(scale_of(residual, views, cameras, unknowns), found / _SPREAD, found * _SPREAD)
         change = float(np.abs(np.log(found / sigma)).max())
         sigma, slack = found, slack_found
-        converged = gain < tolerance and change < 100 * tolerance and exact
+        converged = bool(gain < tolerance and change < 100 * tolerance and exact)
         if converged or damping >= _GIVE_UP:
             break
     unknowns = problem.decided_unknowns(state, sigma, slack, residual)

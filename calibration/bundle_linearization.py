@@ -148,8 +148,8 @@ def normal_equations(
     """
     count, n = views.point.shape
     root = np.sqrt(weights)[..., None]
-    A = (linear.J * root[..., None]).reshape(count, 2 * n, -1)
-    B = (linear.J_target * root[..., None]).reshape(count, 2 * n, -1)
+    A = (linear.J * root[..., None]).reshape(count, 2 * n, linear.J.shape[-1])
+    B = (linear.J_target * root[..., None]).reshape(count, 2 * n, linear.J_target.shape[-1])
     r = (np.nan_to_num(linear.residual) * root).reshape(count, 2 * n, 1)
     A_t, B_t = np.swapaxes(A, 1, 2), np.swapaxes(B, 1, 2)
     own, gradient = A_t @ A, (A_t @ r)[..., 0]

@@ -37,7 +37,8 @@ def cost_of(residual: FloatArray, views: Views, sigma: FloatArray) -> float:
 def scale_of(residual: FloatArray, views: Views, cameras: int, unknowns: float, *, common: bool = False) -> FloatArray:
     """Return (C,) the most likely scale of the t distribution, corrected for the unknowns that the residuals have absorbed.
 
-    ``common``: one scale for all cameras. A camera without points has a scale of 1 px.
+    The correction is that of least squares; a robust fit absorbs more, which leaves the scale low by about 0.3 times the share of unknowns among
+    the observations. ``common``: one scale for all cameras. A camera without points has a scale of 1 px.
     """
     correction = _correction(views, unknowns)
     if common:

@@ -72,8 +72,8 @@ def absorb(linear: Linearization, weights: FloatArray, slack: Slack, free: BoolA
     count = len(linear.rate)
     by_pose = linear.J[..., -6:]
     root = np.sqrt(weights)[..., None]
-    A = (by_pose * root[..., None]).reshape(count, -1, 6)
-    g = np.einsum("vik,vi->vk", A, (np.nan_to_num(linear.residual) * root).reshape(count, -1))
+    A = (by_pose * root[..., None]).reshape(count, 2 * weights.shape[1], 6)
+    g = np.einsum("vik,vi->vk", A, (np.nan_to_num(linear.residual) * root).reshape(count, 2 * weights.shape[1]))
     D = np.swapaxes(A, 1, 2) @ A
     S = slack.covariance(linear.rate, free)
     inverse = np.linalg.inv(np.eye(6) + D @ S)
