@@ -32,6 +32,8 @@ _GOOD_PX = 0.15
 _FOREIGN = 5.0
 """A view whose error is this many times the median of all views is not a view of this board through this lens: it is named and left out."""
 _FOREIGN_FLOOR_PX = 1.0
+_HOPELESS = 0.01
+"""Of the longer side of the image: a lens that leaves larger errors is no calibration."""
 _IN_FRONT = pose_from(np.eye(3), [0.0, 0.0, 1.0])
 """Where a target is taken to be for which no pose was found."""
 _FLATTEST_RAD = np.radians(80.0)
@@ -84,7 +86,7 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
     """Find a camera's intrinsics from its views of boards.
 
     ``views`` are those of one camera (number 0); each is a moment of its own. ``lens`` is one of ``LENSES``. Raises: DataError when fewer
-    than three views can be used, or all are seen edge-on.
+    than three views can be used, they contradict each other, or all are seen edge-on.
     """
     found = [(views.points[v][views.seen[v]], views.pixels[v][views.seen[v]]) for v in range(len(views))]
     if len(found) < FEWEST_VIEWS:
@@ -117,6 +119,11 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
                 "describes the board in the images (`bodydouble board find IMAGE` tells), and that all images are of one camera."
             )
         model = result[1].state.models[0]
+    if not np.median(error) <= _HOPELESS * max(image_size):
+        raise DataError(
+            f"A {lens} lens does not explain the views: half of the corners are more than {np.median(error):.0f} px off. Check that the board file "
+            "describes the board in the images (`bodydouble board find IMAGE` tells), and that all images are of one camera."
+        )
     state, adjustment, P = result[0], result[1], len(model.parameters)
     tilt = np.arccos(np.clip(np.abs(np.einsum("vi,vi->v", state.T_room_knot[0, :, :3, 2], _unit(state.T_room_knot[0, :, :3, 3]))), 0, 1))
     if (tilt > _FLATTEST_RAD).all():
