@@ -31,6 +31,7 @@ def write_rig_motion(path: Path, motion: RigMotion, *, force: bool = False) -> N
     with replacing(path, new=not force) as partial, new_hdf5_file(partial) as (file, check):
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
         about = {name: getattr(motion, name) for name in ("rig", "room", "covariance_of", "noise_px", "rejected", "provenance")}
+        about["bodies"] = list(motion.bodies)  # groups come back in the order of the alphabet
         file.create_dataset("about", data=json.dumps(about))  # attributes hold no more than 64 kB
         file.create_dataset("times_s", data=motion.times_s).attrs["is"] = "true time of each moment, s; NaN for stills"
         for name, body in motion.bodies.items():
@@ -53,7 +54,8 @@ def read_rig_motion(path: Path) -> RigMotion:
             about = json.loads(file["about"].asstr()[()])
             times = file["times_s"][()]
             bodies = {}
-            for name, group in file["bodies"].items():
+            for name in about.pop("bodies"):
+                group = file[f"bodies/{name}"]
                 arrays = {array: group[array][()] for array in _ARRAYS}
                 bodies[name] = BodyMotion(times, acceleration=_pair(group, "acceleration"), slack=_pair(group, "slack"), **arrays)
             return RigMotion(bodies=bodies, **{**about, "covariance_of": tuple(about["covariance_of"])})
