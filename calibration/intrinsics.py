@@ -102,6 +102,7 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
     while True:
         result = _fit(model, views.select(kept))
         size = np.square(result[1].residual).sum(axis=-1)
+        size = np.where(np.isfinite(size), size, np.inf)  # where the lens maps no point to
         seen = views.select(kept).seen
         error = np.sqrt(np.array([np.median(row[mask]) for row, mask in zip(size, seen, strict=True)]))
         limit = max(_FOREIGN * float(np.median(error)), _FOREIGN_FLOOR_PX)
@@ -109,9 +110,12 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
         if not foreign.any():
             break
         for v, e in zip(kept[foreign], error[foreign], strict=True):
-            rejected[int(v)] = (
-                f"its corners are {e:.1f} px off what the other views say (limit {limit:.1f} px): a false detection or another board"
+            how_far = (
+                f"its corners are {e:.1f} px off what the other views say (limit {limit:.1f} px)"
+                if np.isfinite(e)
+                else "no pose explains it"
             )
+            rejected[int(v)] = f"{how_far}: a false detection or another board"
         kept = kept[~foreign]
         if len(kept) < FEWEST_VIEWS:
             raise DataError(
