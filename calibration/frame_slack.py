@@ -33,7 +33,7 @@ _DECIDED = 2.0
 
 @dataclass(frozen=True)
 class FrameSlack:
-    """One standard deviation of the frames' disturbances."""
+    """One standard deviation of the frames' disturbances; what a search starts from by default."""
 
     rotation: float = 3e-4
     """rad, about each axis of the camera."""
@@ -66,7 +66,7 @@ def _stretch(size: FloatArray) -> FloatArray:
 def find_slack(s: Sightings, knots: Knots, images: Images, weights: FloatArray, slack: FrameSlack) -> tuple[FrameSlack, FloatArray]:
     """Return the most likely slack near ``slack``, and (F, 6, 6) the covariance of each frame's disturbance.
 
-    ``weights`` (N,) = 1 / px^2 of the points. None if hardly any moment was seen by several cameras.
+    ``weights`` (N,) = 1 / px^2 of the points. Nothing is found, and no slack given, where hardly any moment was seen by several cameras.
     """
     several = np.bincount(s.moment, minlength=s.moments)[s.moment] > 1
     if len(np.unique(s.moment[several])) < _FEWEST_MOMENTS:
