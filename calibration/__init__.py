@@ -22,8 +22,11 @@ from bodydouble.calibration.omni import OmniCamera
 from bodydouble.calibration.pinhole import PinholeCamera
 from bodydouble.calibration.resection import Resection, resect
 from bodydouble.calibration.rig import Assumed, MountedCamera, Rig, Sigma
+from bodydouble.calibration.rig_localization import LocationSettings, locate
+from bodydouble.calibration.rig_motion import BodyMotion, RigMotion
 from bodydouble.calibration.room_frame import FrameChange, RoomFrame, align_to_points
 from bodydouble.calibration.scene_points import ScenePoints
+from bodydouble.calibration.tag_map import TagMap
 from bodydouble.calibration.virtual_view import VirtualView
 
 __all__ = [
@@ -33,20 +36,24 @@ __all__ = [
     "Assumed",
     "Board",
     "BoardDetector",
+    "BodyMotion",
     "CameraModel",
     "DoubleSphereCamera",
     "Fisheye624Camera",
     "FisheyeCamera",
     "FisheyeFit",
     "FrameChange",
+    "LocationSettings",
     "MountedCamera",
     "OmniCamera",
     "PinholeCamera",
     "Resection",
     "Rig",
+    "RigMotion",
     "RoomFrame",
     "ScenePoints",
     "Sigma",
+    "TagMap",
     "Targets",
     "VirtualView",
     "align_to_board",
@@ -57,6 +64,7 @@ __all__ = [
     "contains",
     "convert_rig",
     "join_targets",
+    "locate",
     "read_aniposelib",
     "read_aria",
     "read_caliscope",
