@@ -15,8 +15,9 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from bodydouble.calibration.bundle_influence import decided_unknowns
-from bodydouble.calibration.bundle_linearization import Linearization, Normal, linearize, normal_equations, residuals
+from bodydouble.calibration.bundle_linearization import Linearization, linearize, residuals
 from bodydouble.calibration.bundle_noise import cost_of, scale_of, variance_of, weight_of
+from bodydouble.calibration.bundle_normal import Normal, normal_equations
 from bodydouble.calibration.bundle_priors import Priors, prior_normal
 from bodydouble.calibration.bundle_slack import Slack, absorb
 from bodydouble.calibration.bundle_solver import SingularError, solve

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.bundle_linearization import Linearization, Normal, normal_equations
+from bodydouble.calibration.bundle_linearization import Linearization
+from bodydouble.calibration.bundle_normal import Normal, normal_equations
 from bodydouble.calibration.bundle_slack import Slack, absorb
 from bodydouble.calibration.bundle_solver import solve
 from bodydouble.calibration.bundle_state import Layout, Structure, Views

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.bundle_linearization import Normal
+from bodydouble.calibration.bundle_normal import Normal
 from bodydouble.calibration.bundle_slack import Slack
 from bodydouble.calibration.bundle_state import Layout, State, Structure
 from bodydouble.calibration.motion_prior import MotionPrior, link_residuals

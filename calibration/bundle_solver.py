@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.bundle_linearization import Normal
+from bodydouble.calibration.bundle_normal import Normal
 
 FloatArray = npt.NDArray[np.float64]
 

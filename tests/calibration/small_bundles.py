@@ -18,7 +18,9 @@ from bodydouble.calibration import (
     rotation,
     transform,
 )
-from bodydouble.calibration.bundle_linearization import Linearization, Normal, normal_equations, residuals
+from bodydouble.calibration.bundle_images import images_of
+from bodydouble.calibration.bundle_linearization import Linearization, linearize, residuals
+from bodydouble.calibration.bundle_normal import Normal, normal_equations
 from bodydouble.calibration.bundle_priors import Priors
 from bodydouble.calibration.bundle_state import STATIC, Layout, State, Structure, Views, layout, motion_of, stepped
 
@@ -141,6 +143,26 @@ def disturbed(bundle: Bundle, scale: float = 1.0, seed: int = 1) -> State:
     terms = np.array([[0.01] * 3 + [0.005] * 3, [0.1] * 6, [1.0] * 6])[:order].ravel()
     local = random.normal(0, scale, (moments, chains * len(terms))) * np.tile(terms, chains)
     return stepped(bundle.state, bundle.where, random.normal(0, scale, len(step) - 1) * step[:-1], local)
+
+
+def hidden(bundle: Bundle, share: float = 0.3, seed: int = 5) -> Bundle:
+    """Return the bundle with a share of the points not seen, a view of which nothing is seen, and some views gone."""
+    random = np.random.default_rng(seed)
+    gone = random.random(bundle.views.point.shape) < share
+    gone[1] = True
+    return replace(bundle, views=bundle.views.without(gone).select(random.random(len(gone)) > 0.2))
+
+
+def linear_of(bundle: Bundle, state: State) -> Linearization:
+    """Linearize all views of a bundle at a state."""
+    return linearize(state, bundle.structure, bundle.views, bundle.where.intrinsics.shape[1])
+
+
+def T_camera_target(bundle: Bundle, state: State, v: int) -> FloatArray:
+    """Return where the target of a view is in its camera."""
+    images, g = images_of(state, bundle.structure, bundle.views), bundle.views.target[v]
+    T = transform.pose_from(images.R[images.of_view[v]], images.t[images.of_view[v]])
+    return T @ state.T_room_target[g] if bundle.structure.chain_of_target[g] == STATIC else T
 
 
 def unknowns(bundle: Bundle) -> int:

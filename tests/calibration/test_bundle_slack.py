@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_bundles import dense, dense_gradient, dense_jacobian, disturbed, make_bundle
 
-from bodydouble.calibration.bundle_linearization import Linearization, linearize, normal_equations
+from bodydouble.calibration.bundle_linearization import Linearization, linearize
 from bodydouble.calibration.bundle_noise import FREEDOM
+from bodydouble.calibration.bundle_normal import normal_equations
 from bodydouble.calibration.bundle_slack import Slack, absorb
 from bodydouble.calibration.bundle_state import STATIC
 

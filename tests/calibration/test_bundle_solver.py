@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_bundles import dense, dense_gradient
 
-from bodydouble.calibration.bundle_linearization import Normal
+from bodydouble.calibration.bundle_normal import Normal
 from bodydouble.calibration.bundle_solver import SingularError, solve
 
 seeds = st.integers(0, 2**32 - 1)
