@@ -241,14 +241,14 @@ def _image_size(views: Views) -> FloatArray:
 def _consensus(poses: FloatArray, owner: npt.NDArray[np.int64], distance: FloatArray) -> FloatArray:
     """Return the average of those poses (N, 4, 4) that agree with the one that most images agree with.
 
-    ``owner`` (N,) tells which image a pose came from (an image may offer two), ``distance`` (N,) how far in m the camera was.
+    ``owner`` (N,) tells which image a pose came from (an image may offer two, the better one first), ``distance`` (N,) how far in m the camera was.
     """
     few = np.linspace(0, len(poses) - 1, min(len(poses), 200)).astype(int)
     far = _apart(poses[few], poses, distance)
     votes = np.zeros((len(few), int(owner.max()) + 1))
     for row, vote in zip(far, votes, strict=True):
         np.maximum.at(vote, owner, np.exp(-np.square(row)))  # each image has one vote, however many poses it offers
-    best = int(np.argmax(votes.sum(axis=1)))
+    best = int(np.argmax(votes.sum(axis=1).round(6)))  # among equals the first, not the one that rounding favours
     order = np.argsort(far[best], kind="stable")
     nearest = order[np.unique(owner[order], return_index=True)[1]]
     near = nearest[far[best][nearest] < _NEAR]
