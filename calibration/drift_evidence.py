@@ -15,7 +15,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.drift_fit import POSE, TERMS, Linear, Placement
+from bodydouble.calibration.drift_fit import Linear
+from bodydouble.calibration.drift_placement import POSE, Placement
 from bodydouble.calibration.drift_points import SharedPoints
 
 FloatArray = npt.NDArray[np.float64]
@@ -47,7 +48,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one stretch of time says about the changes of C cameras. D = ``TERMS`` C."""
+    """What one stretch of time says about the changes of C cameras. D = 6 C."""
 
     information: FloatArray
     """(D, D)"""
@@ -56,50 +57,37 @@ class Evidence:
     clustered: FloatArray
     """(D, D) covariance of e from clusters of points."""
     calibration: FloatArray
-    """(6 C, 6 C) covariance of the calibration's own error."""
-    freedom: float
+    """(D, D) covariance of the calibration's own error."""
+    clusters: float
     """Degrees of freedom of the clusters that ``clustered`` is from."""
 
     @property
     def cameras(self) -> int:
         """Number of cameras C."""
-        return len(self.vector) // TERMS
+        return len(self.vector) // POSE
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the F test."""
+        return self._whitened[3]
 
     @cached_property
-    def _pose(self) -> IntArray:
-        return np.flatnonzero(np.arange(len(self.vector)) % TERMS < POSE)
-
-    @cached_property
-    def _whitened(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return z (r,), the design X (r, 6 C) and the inverse covariance of the error (r, r), in directions that the images tell."""
+    def _whitened(self) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+        """Return z (r,), the design X (r, 6 C) and the inverse covariance of the error (r, r), in directions that the images tell, and its freedom."""
         unit = np.tile(np.repeat([PLAUSIBLE_ROTATION, PLAUSIBLE_POSITION], 3), self.cameras)
-        H = self.information[np.ix_(self._pose, self._pose)] * unit * unit[:, None]
+        H = self.information * unit * unit[:, None]
         values, vectors = np.linalg.eigh(H)
         told = values > max(1.0, 1e-10 * values.max(initial=0.0))
         root, U = np.sqrt(values[told]), vectors[:, told]
-        z = (U.T @ (self.vector[self._pose] * unit)) / root
+        z = (U.T @ (self.vector * unit)) / root
         X = root[:, None] * U.T / unit
-        M = self.clustered[np.ix_(self._pose, self._pose)] * unit * unit[:, None]
-        clustered = _floored((U.T @ M @ U) / root / root[:, None])
-        return z, X, np.linalg.pinv(clustered + X @ self.calibration @ X.T)
+        M = self.clustered * unit * unit[:, None]
+        clustered = (U.T @ M @ U) / root / root[:, None]
+        return z, X, np.linalg.pinv(_floored(clustered) + X @ self.calibration @ X.T), self.clusters * _directions(clustered)
 
-    @property
-    def design_effect(self) -> float:
-        """By how much errors that are alike raise the variance, 1 for independent ones."""
-        unit = np.tile(np.repeat([PLAUSIBLE_ROTATION, PLAUSIBLE_POSITION], 3), self.cameras)
-        H, M = (matrix[np.ix_(self._pose, self._pose)] * unit * unit[:, None] for matrix in (self.information, self.clustered))
-        values, vectors = np.linalg.eigh(H)
-        told = values > max(1.0, 1e-10 * values.max(initial=0.0))
-        return float(np.mean(np.diag(vectors.T @ M @ vectors)[told] / values[told])) if told.any() else 1.0
-
-    def misfit(self) -> tuple[float, float]:
-        """Return the squared misfit of "nobody moved" and how many numbers it is made of."""
-        z, _, precision = self._whitened
-        return float(z @ precision @ z), float(len(z))
-
-    def explain(self, cameras: tuple[int, ...], given: tuple[int, ...] = ()) -> Explanation:
-        """Return how well it explains the images that ``cameras`` moved; the gain is that over ``given`` cameras (a part of them) alone."""
-        z, X, precision = self._whitened
+    def explain(self, cameras: tuple[int, ...]) -> Explanation:
+        """Return how well it explains the images that ``cameras`` moved."""
+        z, X, precision, freedom = self._whitened
         columns = np.concatenate([np.arange(c * POSE, (c + 1) * POSE) for c in cameras])
         Z = X[:, columns]
         prior = np.diag(np.tile(np.repeat([PLAUSIBLE_ROTATION**-2.0, PLAUSIBLE_POSITION**-2.0], 3), len(cameras)))
@@ -109,56 +97,43 @@ class Evidence:
         left = z - Z @ change
         gain = float(z @ precision @ z - left @ precision @ left)
         terms = float(np.trace(A @ covariance))
-        if given:
-            before = self.explain(given)
-            gain, terms = gain - before.gain, terms - before.terms
-        return Explanation(cameras, change.reshape(-1, POSE), covariance, max(gain, 0.0), terms, f_tail(gain, terms, self.freedom))
+        return Explanation(cameras, change.reshape(-1, POSE), covariance, max(gain, 0.0), terms, f_tail(gain, terms, freedom))
 
-    def others_misfit(self, cameras: tuple[int, ...]) -> float:
-        """Return how likely the misfit that is left is when only ``cameras`` moved."""
-        total, size = self.misfit()
-        found = self.explain(cameras)
-        return f_tail(total - found.gain, size - found.terms, self.freedom)
-
-    def image_gain(self, camera: int, terms: slice) -> tuple[float, FloatArray]:
-        """Return how much extra terms of one camera (see ``drift_fit``) lower the misfit, errors taken as alike in all directions, and their values."""
-        own = camera * TERMS + np.arange(TERMS)[terms]
-        H, y = self.information[np.ix_(own, own)], self.vector[own]
-        scale = np.sqrt(np.maximum(np.diag(H), 1e-30))
-        values = np.linalg.lstsq(H / scale / scale[:, None], y / scale, rcond=1e-9)[0] / scale
-        return float(y @ values) / self.design_effect, values
+    def precision(self, camera: int) -> FloatArray:
+        """Return the inverse covariance (6, 6) of one camera's change if all others stand as calibrated."""
+        _, X, precision, _ = self._whitened
+        own = X[:, camera * POSE : (camera + 1) * POSE]
+        return np.asarray(own.T @ precision @ own)
 
 
 def evidence_of(
-    points: SharedPoints, linear: Linear, place: Placement, window: IntArray, blocks: BoolArray, calibration: FloatArray, alike_s: float,
-    *, by_part: bool = True,
-) -> Evidence:  # fmt: skip
-    """Sum up what the windows of some ``blocks`` (B,) say. ``by_part``: whether parts that err alike all the time count as such."""
+    points: SharedPoints, linear: Linear, place: Placement, window: IntArray, blocks: BoolArray, calibration: FloatArray, alike_s: float
+) -> Evidence:
+    """Sum up what the windows of some ``blocks`` (B,) say."""
     D = linear.information.shape[-1]
-    change = np.zeros((len(place.motion), D // TERMS, TERMS))
-    change[..., :POSE] = place.change
+    change = place.change.reshape(len(place.motion), D)
     H, y = np.zeros((D, D)), np.zeros(D)
     for w in np.unique(window[blocks]):
         rows = window == w
         H += linear.information[w]
-        y += linear.information[w] @ change[w].ravel() - linear.score[rows].sum(axis=(0, 1))
+        y += linear.information[w] @ change[w] - linear.score[rows].sum(axis=(0, 1))
     score = linear.score[blocks]
     seen = points.seen[:, blocks].any(axis=0)
-    stretch = np.broadcast_to(_stretches(points.time_s[blocks], points.moment[blocks], alike_s)[:, None], seen.shape)[seen]
+    stretch = np.broadcast_to(stretches(points.time_s[blocks], points.moment[blocks], alike_s)[:, None], seen.shape)[seen]
     part, rows = points.part[blocks][seen], score[seen]
-    groups = len(np.unique(stretch))
-    M = _clustered(rows, stretch) * groups / max(groups - 1, 1)
-    freedom = groups - 1.0
-    if by_part:
-        views = points.seen[:, blocks].sum(axis=0)[seen].mean()
-        each = max(2 * views - 3, 1.0) if points.known is None else 2 * views
-        weight = np.bincount(np.unique(part, return_inverse=True)[1]).astype(np.float64)
-        parts = float(weight.sum() ** 2 / (weight**2).sum())
-        told = float(np.linalg.matrix_rank(H[np.ix_(_pose_terms(D), _pose_terms(D))]))
-        left = max(parts * each - told, _LEAST_FREEDOM)
-        both = _clustered(rows, stretch * (part.max() + 1) + part)
-        M = M + _clustered(rows, part) * (parts * each / left) - both
-        freedom = min(freedom, left)
+    # Within each window the scores sum to zero, as the cameras were fitted there.
+    groups, windows = len(np.unique(stretch)), len(np.unique(window[blocks]))
+    M = _clustered(rows, stretch) * groups / max(groups - windows, 1)
+    freedom = float(groups - windows)
+    views = points.seen[:, blocks].sum(axis=0)[seen].mean()
+    each = max(2 * views - 3, 1.0) if points.known is None else 2 * views
+    weight = np.bincount(np.unique(part, return_inverse=True)[1]).astype(np.float64)
+    parts = float(weight.sum() ** 2 / (weight**2).sum())
+    told = float(np.linalg.matrix_rank(H))
+    left = max(parts * each - told, _LEAST_FREEDOM)
+    both = _clustered(rows, stretch * (part.max() + 1) + part)
+    M = M + _clustered(rows, part) * (parts * each / left) - both
+    freedom = min(freedom, left)
     return Evidence(H, y, M, calibration, max(freedom, _LEAST_FREEDOM))
 
 
@@ -169,11 +144,14 @@ def f_tail(gain: float, terms: float, freedom: float) -> float:
     return float(f.sf(gain / terms, terms, freedom)) if terms > 0 and gain > 0 else 1.0
 
 
-def _pose_terms(D: int) -> IntArray:
-    return np.flatnonzero(np.arange(D) % TERMS < POSE)
+def f_quantile(probability: float, terms: float, freedom: float) -> float:
+    """Return the mean gain for each term that chance exceeds with a probability."""
+    from scipy.stats import f
+
+    return float(f.isf(probability, terms, freedom))
 
 
-def _stretches(time_s: FloatArray, moment: IntArray, alike_s: float) -> IntArray:
+def stretches(time_s: FloatArray, moment: IntArray, alike_s: float) -> IntArray:
     """Return which stretch of time each block is in: as long as errors stay alike, but so that there are enough."""
     span = float(time_s.max() - time_s.min()) if len(time_s) else 0.0
     if len(np.unique(moment)) <= _FEWEST_CLUSTERS or span <= 0:
@@ -188,6 +166,11 @@ def _clustered(rows: FloatArray, label: IntArray) -> FloatArray:
     sums = np.zeros((place.max(initial=-1) + 1, rows.shape[1]))
     np.add.at(sums, place, rows)
     return np.asarray(sums.T @ sums)
+
+
+def _directions(covariance: FloatArray) -> float:
+    """Return in how many directions independent errors as uneven as these would be (Thomas and Rao, JASA 1987): each cluster counts once for each."""
+    return float(np.trace(covariance) ** 2 / max(float((covariance**2).sum()), 1e-12)) if len(covariance) else 1.0
 
 
 def _floored(covariance: FloatArray) -> FloatArray:

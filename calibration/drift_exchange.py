@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from bodydouble.calibration.drift_fit import Placement, first_places, fit, residuals
+from bodydouble.calibration.drift_fit import fit, residuals
+from bodydouble.calibration.drift_placement import Placement, first_places
 from bodydouble.calibration.drift_points import SharedPoints
 
 _POINTS = 300
@@ -35,7 +36,7 @@ def find_exchange(points: SharedPoints) -> tuple[int, int] | None:
 def _exchanged(points: SharedPoints, pair: tuple[int, int]) -> SharedPoints:
     order = np.arange(len(points.models))
     order[list(pair)] = order[list(pair)[::-1]]
-    return replace(points, pixels=points.pixels[order], sigma=points.sigma[order], velocity=points.velocity[order])
+    return replace(points, pixels=points.pixels[order], sigma=points.sigma[order])
 
 
 def _disagreement(points: SharedPoints) -> float:

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration import rotation
+from bodydouble.calibration.drift_placement import POSE, Placement, moved_by
 from bodydouble.calibration.drift_points import SharedPoints
-from bodydouble.calibration.transform import apply, invert, pose_from
+from bodydouble.calibration.transform import apply, invert
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -22,10 +23,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 FREEDOM = 4.0
 """Degrees of freedom of Student's t: landmarks have 1 to 5 % that are on another limb."""
-POSE = 6
-EXTRA = 4
-"""After rotation and position: the image's scale, its shift in x and y, and the clock."""
-TERMS = POSE + EXTRA
 PRIOR_ROTATION, PRIOR_POSITION = 0.2, 0.2
 """rad, m. So weak that it only holds what the images leave open, such as all cameras moving together."""
 _STEPS = 30
@@ -33,31 +30,13 @@ _WIDEST = 40.0
 _FEWEST_STEPS = 3
 _SMALLEST_SCALE = 0.02
 _FLOOR = 1e-12
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where cameras are in each of W windows, and where the points are."""
-
-    motion: FloatArray
-    """(W, C, 4, 4) from the camera as calibrated to the camera as it is, ``T_calibrated_now``."""
-    place: FloatArray
-    """(B, 3) points, or (B, 4, 4) poses of targets, in the frame of the cameras' body."""
-
-    @property
-    def placed(self) -> BoolArray:
-        """(B,) which blocks have a place."""
-        return np.asarray(np.isfinite(self.place.reshape(len(self.place), -1 if self.place.size else 3)).all(axis=1))
-
-    @property
-    def change(self) -> FloatArray:
-        """(W, C, 6) rotation vector in rad and displacement in m, in the frame of each camera as calibrated."""
-        return np.concatenate([rotation.log(self.motion[..., :3, :3]), self.motion[..., :3, 3]], axis=-1)
+_SETTLED = 0.1
+"""A step that raises the log-likelihood of a window by less changes no answer."""
 
 
 @dataclass(frozen=True)
 class Linear:
-    """The weighted problem near a placement. D = ``TERMS`` x C terms."""
+    """The weighted problem near a placement. D = 6 C: the changes of all cameras."""
 
     residual: FloatArray
     """(C, B, m, 2) predicted minus seen in px; NaN where not seen."""
@@ -71,50 +50,6 @@ class Linear:
     """(B, m, D) each point's share of the gradient, points eliminated."""
     by_pose: FloatArray
     """(C, B, m, 2, 6) derivatives of the pixels by the motion of their camera; 0 where not seen."""
-
-
-def moved_by(change: FloatArray) -> FloatArray:
-    """Return ``T_calibrated_now`` (..., 4, 4) of changes (..., 6): rotation vector in rad, displacement in m."""
-    return pose_from(rotation.exp(change[..., :3]), change[..., 3:])
-
-
-def first_places(points: SharedPoints, motion: FloatArray, window: IntArray) -> FloatArray:
-    """Return places of all blocks from rays of all cameras, robustly; NaN where they cannot be told (parallel rays)."""
-    T = np.einsum("cij,wcjk->wcik", points.T_body_camera, motion)[window]
-    rays = np.stack([model.rays(uv) for model, uv in zip(points.models, points.pixels, strict=True)])
-    seen = np.isfinite(rays[..., 0])
-    R, origin = T[:, :, :3, :3].swapaxes(0, 1), T[:, :, :3, 3].swapaxes(0, 1)[:, :, None]
-    rays = np.einsum("cbij,cbmj->cbmi", R, np.where(seen[..., None], rays, 0.0))
-    across = (np.eye(3) - rays[..., :, None] * rays[..., None, :]) * seen[..., None, None]
-    weight = seen.astype(np.float64)
-    place = np.full((*seen.shape[1:], 3), np.nan)
-    for _ in range(6):
-        H = np.einsum("cbm,cbmij->bmij", weight, across)
-        values = np.linalg.eigvalsh(H)
-        told = (seen.sum(axis=0) >= 2) & (values[..., 0] > 1e-4 * np.maximum(values[..., 2], 1e-9))
-        right = np.einsum("cbm,cbmij,cbmj->bmi", weight, across, np.broadcast_to(origin, rays.shape))
-        place = np.where(told[..., None], (np.linalg.pinv(H) @ right[..., None])[..., 0], np.nan)
-        towards = place - origin
-        distance = np.linalg.norm(towards, axis=-1)
-        off = np.where(seen, np.linalg.norm(np.cross(rays, towards), axis=-1) / distance, np.nan)
-        typical = np.nanmedian(off) + 1e-9 if np.isfinite(off).any() else 1.0
-        weight = np.nan_to_num(seen / (1 + (off / (2 * typical)) ** 2) / np.maximum(distance, 0.05) ** 2)
-    return place[:, 0] if points.known is None else _poses_of_targets(points.known, place)
-
-
-def _poses_of_targets(known: FloatArray, place: FloatArray) -> FloatArray:
-    """Return the poses (B, 4, 4) that take known points (B, m, 3) nearest to where they were triangulated (Kabsch)."""
-    found = np.isfinite(place[..., 0])
-    w = found[..., None] / np.maximum(found.sum(axis=1), 1)[:, None, None]
-    place = np.where(found[..., None], place, 0.0)
-    mean_known, mean_place = (known * w).sum(axis=1), (place * w).sum(axis=1)
-    covariance = np.einsum("bmi,bmj->bij", (place - mean_place[:, None]) * w, known - mean_known[:, None])
-    U, S, Vt = np.linalg.svd(covariance)
-    U[..., 2] *= np.sign(np.linalg.det(U @ Vt))[:, None]
-    R = U @ Vt
-    T = pose_from(R, mean_place - np.einsum("bij,bj->bi", R, mean_known))
-    T[(found.sum(axis=1) < 3) | (S[:, 1] < 1e-3 * S[:, 0])] = np.nan
-    return T
 
 
 def fit(
@@ -167,20 +102,20 @@ def residuals(points: SharedPoints, place: Placement, window: IntArray) -> Float
 
 
 def linearise(points: SharedPoints, place: Placement, window: IntArray, scale: float) -> Linear:
-    """Return the problem near ``place`` in terms of the changes of all cameras and their extra terms."""
-    system = _system(points, place, window, scale, extra=True)
+    """Return the problem near ``place`` in terms of the changes of all cameras."""
+    system = _system(points, place, window, scale)
     W, C = place.motion.shape[:2]
-    by_block = system.E.reshape(points.blocks, system.E.shape[1], C * TERMS)
+    by_block = system.E.reshape(points.blocks, system.E.shape[1], C * POSE)
     half = _half_inverse(system.V)
     reduced = half @ by_block
-    information = np.zeros((W, C * TERMS, C * TERMS))
+    information = np.zeros((W, C * POSE, C * POSE))
     for w in range(W):
-        rows = reduced[window == w].reshape(-1, C * TERMS)
+        rows = reduced[window == w].reshape(-1, C * POSE)
         information[w] = -rows.T @ rows
         for c in range(C):
-            own = slice(c * TERMS, (c + 1) * TERMS)
+            own = slice(c * POSE, (c + 1) * POSE)
             information[w, own, own] += system.F[w, c]
-    direct = np.einsum("cbmit,cbm,cbmi->bmct", system.B, system.weight, system.r).reshape(*points.part.shape, C * TERMS)
+    direct = np.einsum("cbmit,cbm,cbmi->bmct", system.B, system.weight, system.r).reshape(*points.part.shape, C * POSE)
     of_point = np.einsum("cbmik,cbm,cbmi->bmk", system.A, system.weight, system.r)
     score = direct - np.einsum("bmk,bkt->bmt", of_point @ half.swapaxes(-1, -2), reduced)
     for w in range(W):
@@ -191,18 +126,16 @@ def linearise(points: SharedPoints, place: Placement, window: IntArray, scale: f
     t = FREEDOM / (FREEDOM + (system.r**2).sum(axis=-1)[seen] / (points.sigma[seen] * scale) ** 2)
     # A weight w = (nu + 2) / (nu + s) goes with a curvature, mean of both directions, of w + s dw/ds = w nu / (nu + s).
     curvature = float(np.mean(t**2) / np.mean(t)) if seen.any() else 1.0
-    return Linear(
-        np.where(seen[..., None], system.r, np.nan), system.weight, curvature, information * curvature, score, system.B[..., :POSE]
-    )
+    return Linear(np.where(seen[..., None], system.r, np.nan), system.weight, curvature, information * curvature, score, system.B)
 
 
 def _from_step(motion: FloatArray) -> FloatArray:
     """Return the matrix (D, D) from steps in the cameras' present frames to changes of rotation vectors and displacements."""
     C = len(motion)
-    matrix = np.eye(C * TERMS)
+    matrix = np.eye(C * POSE)
     J = rotation.right_jacobian_inverse(rotation.log(motion[:, :3, :3]))
     for c in range(C):
-        first = c * TERMS
+        first = c * POSE
         matrix[first : first + 3, first : first + 3] = J[c]
         matrix[first + 3 : first + 6, first + 3 : first + 6] = motion[c, :3, :3]
     return matrix
@@ -247,7 +180,7 @@ def _scaled_error(points: SharedPoints, place: Placement, window: IntArray, scal
     return np.square(r).sum(axis=-1) / (points.sigma * scale) ** 2, points.seen & place.placed[None, :, None]
 
 
-def _system(points: SharedPoints, place: Placement, window: IntArray, scale: float, *, extra: bool) -> _System:
+def _system(points: SharedPoints, place: Placement, window: IntArray, scale: float) -> _System:
     predicted, J, in_camera = _predict(points, place, window, jacobian=True)
     r = predicted - points.pixels
     sound = np.asarray(np.isfinite(r).all(axis=-1) & np.isfinite(J).all(axis=(-1, -2)))
@@ -257,10 +190,6 @@ def _system(points: SharedPoints, place: Placement, window: IntArray, scale: flo
     weight = np.where(sound, (FREEDOM + 2) / (FREEDOM + np.square(r).sum(axis=-1) / variance) / variance, 0.0)
     W, C = place.motion.shape[:2]
     B = np.concatenate([J @ rotation.hat(in_camera), -J], axis=-1)
-    if extra:
-        unit = np.broadcast_to(np.eye(2), (*r.shape, 2))
-        zoomed = np.where(sound[..., None], predicted, 0.0) + 0.5
-        B = np.concatenate([B, zoomed[..., None], unit, points.velocity[..., None]], axis=-1) * sound[..., None, None]
     R = invert(np.einsum("cij,wcjk->wcik", points.T_body_camera, place.motion))[..., :3, :3][window]
     A = np.einsum("cbmij,bcjk->cbmik", J, R)
     if points.known is not None:
@@ -306,7 +235,7 @@ def _descend(
     active = np.ones(W, dtype=bool)
     system: _System | None = None
     for _ in range(steps):
-        system = _system(points, place, window, scale, extra=False) if system is None else system
+        system = _system(points, place, window, scale) if system is None else system
         half = _half_inverse(system.V * (1 + damping[window])[:, None, None] if not len(terms) else system.V)
         reduced = half @ system.E.reshape(points.blocks, -1, C * POSE)
         eliminated = np.einsum("bij,bj->bi", half, system.a)
@@ -332,7 +261,7 @@ def _descend(
             cost = np.where(better, new, cost)
             system = None
         damping = np.where(better, damping / 5, np.where(active, damping * 10, damping))
-        active &= ~((better & (gain < 1e-7 * (1 + cost))) | (damping > 1e6))
+        active &= ~((better & (gain < _SETTLED)) | (damping > 1e6))
         if not active.any():
             break
     return place

@@ -39,8 +39,6 @@ class SharedPoints:
     """(C, B, m, 2) at the moment's time; NaN where not seen."""
     sigma: FloatArray
     """(C, B, m) expected error in px, up to a common factor that the check finds; 1 where not seen."""
-    velocity: FloatArray
-    """(C, B, m, 2) px/s; 0 where it is not known."""
     moment: IntArray
     """(B,) index of a moment, increasing."""
     time_s: FloatArray
@@ -64,7 +62,7 @@ class SharedPoints:
         """Return some of the blocks."""
         known = None if self.known is None else self.known[blocks]
         return replace(
-            self, pixels=self.pixels[:, blocks], sigma=self.sigma[:, blocks], velocity=self.velocity[:, blocks], moment=self.moment[blocks],
+            self, pixels=self.pixels[:, blocks], sigma=self.sigma[:, blocks], moment=self.moment[blocks],
             time_s=self.time_s[blocks], part=self.part[blocks], known=known,
         )  # fmt: skip
 
@@ -101,7 +99,7 @@ def shared_points(
         bad[c, here] |= ~np.isfinite(model.rays(pixels[c, here])).all(axis=-1)
     pixels, sigma = np.where(bad[..., None], np.nan, pixels), np.where(bad, 1.0, sigma)
     offsets = np.array([camera.time_offset_s for camera in rig.cameras.values()])
-    pixels, sigma, velocity, moment_s = _in_step(pixels, sigma, np.asarray(times, dtype=np.float64) + offsets[:, None])
+    pixels, sigma, moment_s = _in_step(pixels, sigma, np.asarray(times, dtype=np.float64) + offsets[:, None])
     parts = np.arange(P) if part_of_point is None else np.asarray(part_of_point, dtype=np.int64)
     layout = _by_point(bodies, np.isfinite(pixels[..., 0])) if targets is None else _by_target(bodies, np.isfinite(pixels[..., 0]), targets)
     if len(layout.moment):
@@ -112,17 +110,17 @@ def shared_points(
     return SharedPoints(
         models, np.stack([camera.T_body_camera for camera in rig.cameras.values()]), bodies,
         np.where(there[..., None], pixels[:, at, point], np.nan), np.where(there, sigma[:, at, point], 1.0),
-        np.where(there[..., None], velocity[:, at, point], 0.0), layout.moment, moment_s[layout.moment], parts[point],
+        layout.moment, moment_s[layout.moment], parts[point],
         None if targets is None else np.where((layout.point >= 0)[..., None], targets.points[point], 0.0),
     )  # fmt: skip
 
 
-def _in_step(pixels: FloatArray, sigma: FloatArray, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return pixels and sigma at the mean time of each moment, velocities (C, T, P, 2) px/s and the moments' times (T,)."""
+def _in_step(pixels: FloatArray, sigma: FloatArray, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return pixels and sigma at the mean time of each moment, and the moments' times (T,)."""
     T = pixels.shape[1]
     timed = np.isfinite(times)
     if not timed.any():
-        return pixels, sigma, np.zeros_like(pixels), np.arange(T, dtype=np.float64)
+        return pixels, sigma, np.arange(T, dtype=np.float64)
     moment_s = np.where(timed, times, 0.0).sum(axis=0) / np.maximum(timed.sum(axis=0), 1)
     alone = ~timed.any(axis=0)
     moment_s[alone] = np.interp(np.flatnonzero(alone), np.flatnonzero(~alone), moment_s[~alone])
@@ -144,7 +142,7 @@ def _in_step(pixels: FloatArray, sigma: FloatArray, times: FloatArray) -> tuple[
     # A jump to another limb is no speed.
     share = np.minimum(1.0, 3 * sigma / np.maximum(way, 1e-9))
     moved = pixels + velocity * (early * share)[..., None]
-    return moved, np.hypot(sigma, (1 - _TRUSTED) * way), velocity, moment_s
+    return moved, np.hypot(sigma, (1 - _TRUSTED) * way), moment_s
 
 
 @dataclass(frozen=True)

@@ -28,19 +28,13 @@ class PointLimits(Settings):
     """One standard deviation of a point's error where the caller does not know better."""
     significance: Limit
     pass_px: Limit
-    fail_px: Limit
     pass_noise: Limit
-    fail_noise: Limit
     view_bias: Limit
     coarsest_share: Limit
 
     def pass_limit_px(self, noise_px: float) -> float:
         """Return the largest shift in px that is left alone where points are ``noise_px`` off."""
         return max(self.pass_px.value, self.pass_noise.value * noise_px)
-
-    def fail_limit_px(self, noise_px: float) -> float:
-        """Return the shift in px from which a camera must be calibrated again where points are ``noise_px`` off."""
-        return max(self.fail_px.value, self.fail_noise.value * noise_px)
 
 
 class SharedLimits(Settings):
