@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,19 @@ class _MakeDetector:
         return find
 
 
-def observe(recording: Recording, boards: Sequence[Board], *, workers: int | None = None, progress: Progress = silent) -> Observations:
+def observe(
+    recording: Recording, boards: Sequence[Board], *, clock_offset_s: Mapping[str, float] = {}, workers: int | None = None,
+    progress: Progress = silent,
+) -> Observations:  # fmt: skip
     """Return what every camera of ``recording`` saw of ``boards``; frames that were searched before come from the cache.
 
-    Frames are put in step by their times; in a recording of stills the k-th image of every camera is one moment. Pixels are those of the calibrated
-    image where a video was declared to be a part of it; ``image_size`` stays that of the video. Raises: UsageError, DataError as ``frame_results``;
-    UsageError if two boards have one name; DataError if no camera saw any board, with what was looked for.
+    Frames are put in step by their times, once ``clock_offset_s`` (camera to true capture time minus stamped one) is added; times are returned as
+    stamped. In a recording of stills the k-th image of every camera is one moment. Pixels are those of the calibrated image where a video was declared
+    to be a part of it; ``image_size`` stays that of the video. Raises: UsageError, DataError as ``frame_results``; UsageError if two boards have one
+    name; DataError if no camera saw any board, with what was looked for.
     """
-    sets = recording.frame_sets()
+    sets = recording.frame_sets(clock_offset_s={} if recording.is_stills else clock_offset_s)
+    offsets = np.array([[clock_offset_s.get(name, 0.0)] for name in sets.cameras])
     indices = {camera: sets.frame_index[row][sets.present[row]] for row, camera in enumerate(sets.cameras)}
     targets = join_targets([board.targets for board in boards])
     pixels = np.full((len(sets.cameras), len(sets), len(targets.points), 2), np.nan)
@@ -79,6 +84,6 @@ def observe(recording: Recording, boards: Sequence[Board], *, workers: int | Non
         tuple(recording.image_size(camera) for camera in sets.cameras),
         targets,
         np.where(sets.present, sets.frame_index, NO_FRAME),
-        np.full(sets.camera_times_s.shape, np.nan) if recording.is_stills else sets.camera_times_s,
+        np.full(sets.camera_times_s.shape, np.nan) if recording.is_stills else sets.camera_times_s - offsets,
         pixels,
     )

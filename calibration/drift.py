@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bodydouble.calibration.board import Targets
 from bodydouble.calibration.drift_evidence import Explanation
 from bodydouble.calibration.drift_exchange import find_exchange
-from bodydouble.calibration.drift_fit import fit, linearise, scale_of
+from bodydouble.calibration.drift_fit import costs, fit, linearise, scale_of
 from bodydouble.calibration.drift_judge import Agreement, Judge, Judgement
 from bodydouble.calibration.drift_outcome import change_of_all, drift_windows, judged_camera, residuals_of, unknown_camera
 from bodydouble.calibration.drift_placement import POSE, Placement, first_places, moved_by
@@ -97,9 +97,11 @@ class _Check:
         judged = judge.judge(window >= split)
         far = max(judged.single, key=lambda item: item.gain)
         if judge.significant(far) and np.linalg.norm(far.change[0, :3]) > _FAR:
-            judge = self._nearer(judge, split, far)
-            split = self._split(judge)
-            judged = judge.judge(window >= split)
+            nearer = self._nearer(judge, split, far)
+            if nearer is not None:
+                judge = nearer
+                split = self._split(judge)
+                judged = judge.judge(window >= split)
         if split and judged.finding == "still":
             before = judge.judge(window < split)
             if before.finding != "still":
@@ -108,25 +110,34 @@ class _Check:
         return self._judged(judge, judged, since_s=since)
 
     def _judge(self, window: IntArray, prior: FloatArray) -> Judge:
-        motion = moved_by(prior)
-        place = fit(self.points, Placement(motion, first_places(self.points, motion, window)), window, self.able, 1.0, prior=prior)
-        scale = scale_of(self.points, place, window, self.able, 1.0)
+        """Let all cameras agree over all time, from there in each window, and find the points' error."""
+        zeros, points = np.zeros_like(window), self.points
+        motion = moved_by(prior[-1:])
+        start = fit(points, Placement(motion, first_places(points, motion, zeros)), zeros, self.able, 1.0, prior=prior[-1:])
+        scale = scale_of(points, start, zeros, self.able, 1.0)
+        motion = start.motion[zeros[: len(prior)]] if len(np.unique(prior, axis=0)) == 1 else moved_by(prior)
+        place = Placement(motion, first_places(points, motion, window))
         for _ in range(2):
-            place = fit(self.points, place, window, self.able, scale, prior=prior, widen=False)
-            scale = scale_of(self.points, place, window, self.able, scale)
-        agreement = Agreement(window, place, scale, linearise(self.points, place, window, scale))
-        return Judge(self.rig, self.points, self.able, self.expected_px, agreement, self.limits, self.shared)
+            place = fit(points, place, window, self.able, scale, prior=prior, widen=False)
+            scale = scale_of(points, place, window, self.able, scale)
+        agreement = Agreement(window, place, scale, linearise(points, place, window, scale))
+        return Judge(self.rig, points, self.able, self.expected_px, agreement, self.limits, self.shared)
 
-    def _nearer(self, judge: Judge, split: int, found: Explanation) -> Judge:
-        """Fit again from where the best explanation puts its camera."""
-        window = judge.agreement.window
+    def _nearer(self, judge: Judge, split: int, found: Explanation) -> Judge | None:
+        """Fit again from where the best explanation puts its camera; None if that explains less than it seems to from afar."""
+        window, scale = judge.agreement.window, judge.agreement.scale
         some = self.points.select(window >= split)
-        zeros, motion = np.zeros(some.blocks, dtype=np.int64), moved_by(change_of_all(found, self.C))[None]
-        free = np.isin(np.arange(self.C), found.cameras)
-        placed = fit(some, Placement(motion, first_places(some, motion, zeros)), zeros, free, judge.agreement.scale)
+        zeros, free = np.zeros(some.blocks, dtype=np.int64), np.isin(np.arange(self.C), found.cameras)
+        placed, cost = [], []
+        for change, which in ((np.zeros((self.C, POSE)), free & False), (change_of_all(found, self.C), free)):
+            motion = moved_by(change)[None]
+            placed.append(fit(some, Placement(motion, first_places(some, motion, zeros)), zeros, which, scale))
+            cost.append(float(costs(some, placed[-1], zeros, scale).sum()))
         prior = np.zeros((len(judge.agreement.place.motion), self.C, POSE))
-        prior[split:] = placed.change[0]
-        return self._judge(window, prior)
+        prior[split:] = placed[1].change[0]
+        nearer = self._judge(window, prior)
+        gain = max(item.gain for item in nearer.judge(window >= split).single)
+        return nearer if gain <= 2 * (cost[0] - cost[1]) else None
 
     def _split(self, judge: Judge) -> int:
         """Return the first window after a camera moved during the recording; 0 if none did."""

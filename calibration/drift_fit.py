@@ -23,7 +23,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 FREEDOM = 4.0
 """Degrees of freedom of Student's t: landmarks have 1 to 5 % that are on another limb."""
-PRIOR_ROTATION, PRIOR_POSITION = 0.2, 0.2
+PRIOR_ROTATION, PRIOR_POSITION = 0.05, 0.05
 """rad, m. So weak that it only holds what the images leave open, such as all cameras moving together."""
 _STEPS = 30
 _WIDEST = 40.0

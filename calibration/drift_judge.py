@@ -152,5 +152,5 @@ class Judge:
         place = self.agreement.place.place
         where = place[:, :3, 3] if place.ndim == 3 else place
         apart = np.linalg.norm(where - self.points.T_body_camera[:, None, :3, 3], axis=-1)
-        seen = np.asarray(self.points.seen.any(axis=-1))
+        seen = self.points.seen.any(axis=-1) & np.isfinite(apart)
         return np.array([np.median(apart[c][seen[c]]) if seen[c].any() else 0.0 for c in range(len(self.able))])
