@@ -8,7 +8,7 @@ scales of corner errors and of clock jitter are found by maximum likelihood in b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +32,16 @@ _SPREAD = 2.5
 _STEPS = 100
 _FIRM = 1e-9
 """Relative damping that keeps a view that decides nothing from making the equations singular."""
-_ENOUGH = 1e-4
+SETTLED = 1e-4
 """Relative gain of a step, and change of a scale, below which the adjustment has settled."""
 _GIVE_UP = 1e9
+_TRIES = 2
 _FREE = 1e-2
 """Relative damping up to which a step is about as long as without any."""
+_NEAR = 0.03
+"""Gain below which a view that is far off is more likely wrong than waiting for the others to come."""
+_LOST = 1e-8
+"""Weight of a view that was given up: enough to say where a board is that nobody else saw."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Adjustment:
 @threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator] # its matrices are too small to share out
 def adjust(
     state: State, structure: Structure, views: Views, where: Layout, priors: Priors, *,
-    steps: int = _STEPS, tolerance: float = _ENOUGH, progress: Callable[[int], None] = lambda step: None,
+    steps: int = _STEPS, tolerance: float = SETTLED, progress: Callable[[int], None] = lambda step: None,
 ) -> Adjustment:  # fmt: skip
     """Find the most likely state.
 
@@ -84,7 +89,7 @@ def _adjust(problem: _Problem, state: State, steps: int, tolerance: float, progr
     slack = problem.priors.slack if problem.free.any() else Slack()
     residual = problem.residuals(state)
     sigma = scale_of(residual, views, cameras, 0.0, common=True)
-    damping, unknowns, apart, exact, converged, taken = 1e-4, 0.0, False, False, False, 0
+    damping, unknowns, apart, exact, converged, taken, stuck = 1e-4, 0.0, False, False, False, 0, 0
     while taken < steps:
         taken += 1
         state, gain, damping = problem.step(state, sigma, slack, residual, damping)
@@ -98,14 +103,17 @@ def _adjust(problem: _Problem, state: State, steps: int, tolerance: float, progr
         if apart:
             found = np.clip(scale_of(residual, views, cameras, unknowns), found / _SPREAD, found * _SPREAD)
         change = float(np.abs(np.log(found / sigma)).max())
-        sigma, slack = found, slack_found
+        sigma, slack = found, slack_found.giving_up() if apart and gain < _NEAR else slack_found
         converged = bool(gain < tolerance and change < 100 * tolerance and exact)
-        if converged or damping >= _GIVE_UP:
+        if converged or stuck > _TRIES:
             break
+        if damping >= _GIVE_UP:  # scales and slack have changed since: what is a step down may have, too
+            stuck, damping = stuck + 1, 1e-4
     unknowns = problem.decided_unknowns(state, sigma, slack, residual)
-    weight = np.where(views.seen, weight_of(residual, sigma[views.camera]), 0.0)
+    lost = slack.lost(len(views))[:, None]
+    weight = np.where(views.seen, np.where(lost, _LOST, weight_of(residual, sigma[views.camera])), 0.0)
     variance = variance_of(residual, views, sigma, unknowns)
-    even = np.where(views.seen, 1 / variance[views.camera][:, None], 0.0)
+    even = np.where(views.seen, np.where(lost, _LOST, 1.0) / variance[views.camera][:, None], 0.0)
     covariance = solve(problem.equations(state, even, slack), damping=_FIRM, covariance=True).covariance
     return Adjustment(
         state, np.sqrt(variance), slack, covariance, problem.residuals(state), weight, taken, converged
@@ -137,10 +145,11 @@ class _Problem:
     latest: list[tuple[State, Linearization]] = field(default_factory=list)
     """The state that was linearized last: a step, its cost and what follows ask for the same."""
 
-    def weights(self, residual: FloatArray, sigma: FloatArray) -> FloatArray:
+    def weights(self, residual: FloatArray, sigma: FloatArray, slack: Slack) -> FloatArray:
         """Return (V, n) 1 / px^2, robust; 0 where not seen."""
-        scale = sigma[self.views.camera]
-        return np.where(self.views.seen, weight_of(residual, scale) / np.square(scale)[:, None], 0.0)
+        scale, lost = sigma[self.views.camera], slack.lost(len(self.views))
+        weight = np.where(lost[:, None], _LOST, weight_of(residual, scale)) / np.square(scale)[:, None]
+        return np.where(self.views.seen, weight, 0.0)
 
     def linear(self, state: State) -> Linearization:
         """Return residuals and derivatives of all views."""
@@ -165,16 +174,25 @@ class _Problem:
         """Return the residuals without each view's own deviation, given those ``before`` for the weights; and the slack they suggest."""
         if not slack:
             return self.residuals(state), slack
-        found = absorb(self.linear(state), self.weights(before, sigma), slack, self.free, self.informative)
-        return found.residual, found.slack
+        found = absorb(self.linear(state), self.weights(before, sigma, slack), slack, self.free, self.informative)
+        lost = found.slack.lost(len(self.views))
+        return np.where(lost[:, None, None], np.nan, found.residual), found.slack
 
-    def cost(self, state: State, sigma: FloatArray, slack: Slack, weights: FloatArray) -> float:
-        """Return twice the negative log likelihood, without what does not depend on the state."""
+    def cost(self, state: State, sigma: FloatArray, slack: Slack, weights: FloatArray, linear: Linearization) -> float:
+        """Return twice the negative log likelihood, without what does not depend on the state.
+
+        ``linear`` says how a view's own deviation moves its pixels. It is that of the state a step starts from: the normal equations take it as
+        known, and so must what they are held against, or a view that deviates much blocks every step.
+        """
         cost = prior_normal(state, self.structure, self.where, self.priors)[0]
         if not slack:
             return cost + cost_of(self.residuals(state), self.views, sigma)
-        found = absorb(self.linear(state), weights, slack, self.free, self.informative)
-        return cost + cost_of(found.residual, self.views, sigma) + float(found.cost.sum())
+        found = absorb(replace(linear, residual=self.residuals(state)), weights, slack, self.free, self.informative)
+        return (
+            cost
+            + cost_of(np.where(slack.lost(len(self.views))[:, None, None], 0.0, found.residual), self.views, sigma)
+            + float(found.cost.sum())
+        )
 
     def step(self, state: State, sigma: FloatArray, slack: Slack, residual: FloatArray, damping: float) -> tuple[State, float, float]:
         """Return the state after one step that lowers the cost, the relative gain, and the damping to go on with.
@@ -183,15 +201,18 @@ class _Problem:
 
         Raises: SingularError.
         """
-        weights = self.weights(residual, sigma)
+        # The slack is newer than the residuals: what it takes up by now must not count as an outlier of the corners.
+        residual = self.after_slack(state, sigma, slack, residual)[0]
+        weights = self.weights(residual, sigma, slack)
         normal = self.equations(state, weights, slack)
-        cost = self.cost(state, sigma, slack, weights)
+        linear = self.linear(state)
+        cost = self.cost(state, sigma, slack, weights, linear)
         scale, solved = max(1.0, abs(cost)), False
         while damping < _GIVE_UP:
             trial = self._trial(state, normal, damping)
             if trial is not None:
                 solved = True
-                lower = self.cost(trial, sigma, slack, weights)
+                lower = self.cost(trial, sigma, slack, weights, linear)
                 if np.isfinite(lower) and lower <= cost:
                     gain = (cost - lower) / scale
                     return trial, gain if damping < _FREE else max(gain, _promised(normal) / scale), max(damping / 8, 1e-9)
@@ -216,7 +237,7 @@ class _Problem:
             self.views,
             self.where,
             prior,
-            self.weights(residual, sigma),
+            self.weights(residual, sigma, slack),
             slack,
             self.free,
             damping=_FIRM,

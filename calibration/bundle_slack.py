@@ -10,7 +10,7 @@ mixed-effects models using the multivariate t distribution", 2001).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ BoolArray = npt.NDArray[np.bool_]
 _LEAST = (1e-6, 1e-6, 1e-6)
 _MOST = (0.05, 0.02, 0.05)
 _PARTS = 6
+_FAR, _LOST = 30.0, 1e12
+"""Stretch of a view that is some 18 standard deviations off, and of one that was given up."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,21 @@ class Slack:
     def __bool__(self) -> bool:
         return self.rotation > 0 or self.position > 0 or self.time_s > 0
 
+    def lost(self, count: int) -> BoolArray:
+        """Return (count,) the views that were given up."""
+        return np.zeros(count, dtype=np.bool_) if self.stretch is None else self.stretch >= _LOST
+
+    def giving_up(self) -> Slack:
+        """Return the same without the views that are far off, for good.
+
+        A large deviation explains a view only to first order, and of two views that contradict each other each would be blamed in turn.
+        """
+        return self if self.stretch is None else replace(self, stretch=np.where(self.stretch > _FAR, _LOST, self.stretch))
+
     def covariance(self, rate: FloatArray, free: BoolArray) -> FloatArray:
         """Return (V, 6, 6) covariances of the poses of views that move at ``rate`` (V, 6); 0 for those that are not ``free`` (V,)."""
         fixed = np.diag(np.square([self.rotation] * 3 + [self.position] * 3))
-        stretch = free if self.stretch is None else np.where(free, self.stretch, 0.0)
+        stretch = free if self.stretch is None else np.where(free & ~self.lost(len(free)), self.stretch, 0.0)
         return (fixed + self.time_s**2 * rate[:, :, None] * rate[:, None, :]) * stretch[:, None, None]
 
 
@@ -89,13 +102,15 @@ def _stretched(slack: Slack, cost: FloatArray, decided: FloatArray, informative:
     """Return by how much each view's variance must be larger than usual for a deviation of the t distribution to be as large as its own."""
     now = np.ones(len(cost)) if slack.stretch is None else slack.stretch
     parts = _PARTS if slack.rotation > 0 or slack.position > 0 else 1
-    return np.where(informative, (FREEDOM + now * (cost + parts - decided)) / (FREEDOM + parts), 1.0)
+    found = (FREEDOM + now * (cost + parts - decided)) / (FREEDOM + parts)
+    return np.where(informative, np.where(now >= _LOST, now, found), 1.0)
 
 
 def _spread(slack: Slack, y: FloatArray, Q: FloatArray, rate: FloatArray, informative: BoolArray, stretch: FloatArray) -> Slack:
+    usual = np.ones(len(y)) if slack.stretch is None else slack.stretch
+    informative = informative & (usual < _LOST)
     if not informative.any():
         return slack
-    usual = np.ones(len(y)) if slack.stretch is None else slack.stretch
     y, Q, rate, usual = y[informative], Q[informative], rate[informative], usual[informative]
 
     def found(sigma: float, mean_square: FloatArray, decided: FloatArray, least: float, most: float) -> float:

@@ -27,13 +27,15 @@ def check_settled(calibration: RigCalibration) -> None:
     """Raise DivergedError naming each camera for which half of its corners are far from where the others put them, however small their weight."""
     views = calibration.views
     off = np.linalg.norm(calibration.residual, axis=-1)
+    off = np.where(np.isfinite(off), off, np.inf)  # where the lens maps no point to
     far = {}
     for c, name in enumerate(calibration.observations.cameras):
         own = views.seen & (views.camera == c)[:, None]
         limit = _FARTHEST * max(calibration.observations.image_size[c])
         typical = float(np.median(off[own])) if own.any() else 0.0
         if not typical <= limit:
-            far[name] = f"'{name}' more than {typical:.0f} px (at most {limit:.0f} px are usual)"
+            how_far = f"more than {typical:.0f} px" if np.isfinite(typical) else "beyond what its lens maps"
+            far[name] = f"'{name}' {how_far} (at most {limit:.0f} px are usual)"
     if far:
         raise DivergedError(
             f"The adjustment diverged: half of the corners are off in {', '.join(far.values())}. Nothing was written. {_sizes(calibration)}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration import rotation
-from bodydouble.calibration.bundle import Adjustment, adjust
+from bodydouble.calibration.bundle import SETTLED, Adjustment, adjust
 from bodydouble.calibration.bundle_priors import Priors
 from bodydouble.calibration.bundle_slack import Slack
 from bodydouble.calibration.bundle_state import STATIC, Layout, State, Structure, Views, layout
@@ -25,28 +25,20 @@ _FIRST_SLACK = Slack(rotation=5e-3, position=1e-3)
 _SECOND_SLACK = Slack(rotation=2e-3, position=5e-4, time_s=5e-3)
 _LONGEST_STEP_S = 1.0
 """Moments further apart say nothing about how fast something moved in between."""
+_ROUGHLY = 1e-3
+"""Where the first round, which takes clocks as exact, may end."""
 _LEAST_MOTION = MotionPrior(velocity=(0.05, 0.02), acceleration=(0.2, 0.05))
-
-
-@dataclass(frozen=True)
-class RigAdjustment:
-    """A rig adjusted in two rounds."""
-
-    last: Adjustment
-    where: Layout
-    """Where the unknowns of ``last`` are in its covariance."""
-    first: Adjustment
-    """With every moment by itself; the last one where there is no second round."""
 
 
 def adjust_rig(
     models: Sequence[CameraModel], structure: Structure, views: Views, graph: PoseGraph, *, solve_lens: BoolArray, clocks: bool,
     progress: Callable[[str, float, float], None] = lambda stage, done, total: None,
-) -> RigAdjustment:  # fmt: skip
+) -> tuple[Adjustment, Layout]:  # fmt: skip
     """Adjust a rig from where the pose graph put everything.
 
     ``solve_lens`` (C,) tells which lenses are not known yet; ``clocks`` whether ``structure.moment_s`` are times, so that a clock offset of each camera
-    can be found. The second round needs a good start: clocks far out would otherwise bend the rig.
+    can be found. Returns the last round, and where its unknowns are in its covariance. The second round needs a good start: clocks far out would
+    otherwise bend the rig.
     """
     cameras = len(models)
     P = max(len(model.parameters) for model in models)
@@ -68,11 +60,20 @@ def adjust_rig(
     where = layout(free_lens, free_mount, held_clock, free_target)
     shared = len(np.unique(views.camera)) > 1
     priors = Priors(expected, sigma, slack=_FIRST_SLACK if structure.chains and shared else Slack())
-    first = adjust(state, structure, views, where, priors, progress=lambda step: progress("adjust", min(step, 40), 100))
-    timed = structure.moment_s[-1] > structure.moment_s[0] and clocks and bool(np.isfinite(views.time_s).all())
-    if not (timed and structure.chains and shared):
+    timed = (
+        clocks
+        and bool(structure.chains)
+        and shared
+        and structure.moment_s[-1] > structure.moment_s[0]
+        and bool(np.isfinite(views.time_s).all())
+    )
+    tolerance = _ROUGHLY if timed else SETTLED
+    first = adjust(
+        state, structure, views, where, priors, tolerance=tolerance, progress=lambda step: progress("adjust", min(step, 40), 100)
+    )
+    if not timed:
         progress("adjust", 1, 1)
-        return RigAdjustment(first, where, first)
+        return first, where
     rates, motion = _rates(first.state.T_room_knot, structure, views)
     free_clock = np.ones(cameras, dtype=bool)
     free_clock[next(iter(graph.reference_camera.values()), 0)] = False
@@ -88,7 +89,7 @@ def adjust_rig(
         progress=lambda step: progress("adjust", 40 + min(step, 60), 100),
     )
     progress("adjust", 1, 1)
-    return RigAdjustment(second, where, first)
+    return second, where
 
 
 def _filled(knots: FloatArray) -> FloatArray:

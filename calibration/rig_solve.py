@@ -15,6 +15,7 @@ from bodydouble.calibration.bundle import Adjustment
 from bodydouble.calibration.bundle_state import STATIC, Layout, Structure, Views
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.connections import NotConnectedError, check_connected
+from bodydouble.calibration.divergence import check_settled
 from bodydouble.calibration.held_out import in_step, only, score_held_out
 from bodydouble.calibration.intrinsics import calibrate_lens, find_lens
 from bodydouble.calibration.observations import NO_FRAME, Observations, views_of
@@ -33,7 +34,6 @@ TrainFrames = Literal["even", "odd", "all"]
 
 LENS_VIEWS = 60
 MOMENTS = 120
-_DIVERGED_PX = 20.0
 _IGNORED = 0.1
 """A view that counts this much less than usual is named."""
 
@@ -64,7 +64,8 @@ def calibrate_rig(
     in ``settings.start``, else the reference camera's own (for "room": level, looking along x); that of the room with static targets is the best
     seen target's.
 
-    Raises: NotConnectedError naming cameras that nothing ties to the others; DataError when a lens cannot be found or the adjustment diverges.
+    Raises: NotConnectedError naming cameras that nothing ties to the others; DivergedError naming those that what was found does not explain;
+    DataError when a lens cannot be found.
     """
     began = time.monotonic()
     solved = _solve(observations, settings, progress)
@@ -72,6 +73,7 @@ def calibrate_rig(
     regrouped = in_step(observations, _offsets(solved))
     if not np.array_equal(regrouped.frame_index, observations.frame_index):
         solved = _solve_in_step(solved, regrouped, settings, progress)
+    check_settled(solved)
     held_out = score_held_out(solved.rig, only(regrouped, _held_out(regrouped, solved, settings.train)))
     return replace(solved, held_out=held_out, held_out_as_stamped=as_stamped, solve_seconds=time.monotonic() - began)
 
@@ -121,17 +123,10 @@ def _solve(
     views = views.select(usable & _placed(graph, structure, views))
     progress("place", 1, 1)
     fixed = settings.fixed_intrinsics.names if settings.fixed_intrinsics is not None else ()
-    adjusted = adjust_rig(
+    result, where = adjust_rig(
         models, structure, views, graph, solve_lens=np.array([name not in fixed for name in observations.cameras]), clocks=settings.clocks,
         progress=progress,
     )  # fmt: skip
-    result, where = adjusted.last, adjusted.where
-    typical = float(np.median(np.linalg.norm(adjusted.first.residual, axis=-1)[views.seen]))
-    if not np.isfinite(typical) or typical > _DIVERGED_PX:
-        raise DataError(
-            f"The adjustment diverged: half of the corners are more than {typical:.0f} px off. Nothing was written. Check that the board file "
-            "describes the board (`bodydouble board find IMAGE`), that all videos are of one recording, and their timestamps."
-        )
     rig = _rig(observations, settings, result, where, graph)
     sigma = np.full((len(observations.targets.names), 2), np.nan)
     for g, columns in enumerate(where.target):
@@ -284,5 +279,10 @@ def _rejected(observations: Observations, views: Views, moments: npt.NDArray[np.
     for v in np.flatnonzero((np.where(seen, result.weight, 0.0).sum(axis=1) < _IGNORED * seen.sum(axis=1)) | (stretch > 1 / _IGNORED)):
         frame = observations.frame_index[views.camera[v], moments[views.moment[v]]]
         off = float(np.median(np.linalg.norm(result.residual[v][seen[v]], axis=-1)))
-        rejected[f"{observations.cameras[views.camera[v]]} frame {frame}"] = f"its corners are {off:.1f} px off what the other views say"
+        how_far = (
+            f"its corners are {off:.1f} px off what the other views say"
+            if np.isfinite(off)
+            else "the other views put it outside of what the lens maps"
+        )
+        rejected[f"{observations.cameras[views.camera[v]]} frame {frame}"] = how_far
     return rejected

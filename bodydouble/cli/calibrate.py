@@ -138,7 +138,6 @@ def rig(
     """
     from bodydouble.calibration import read_rig
     from bodydouble.calibration.connections import check_all_saw
-    from bodydouble.calibration.divergence import check_settled
     from bodydouble.calibration.report import write_report
     from bodydouble.calibration.rig_solve import RigSettings, calibrate_rig
     from bodydouble.calibration.tag_map import TagMap
@@ -169,7 +168,6 @@ def rig(
         detected = time.monotonic() - began
         settings = RigSettings(lens, started, fixed, move, train_frames)  # type: ignore[arg-type]
         result = replace(calibrate_rig(observations, settings, progress=progress), detect_seconds=detected)
-        check_settled(result)
     result.rig.save(out)
     warnings = scale_warnings(result.rig, {start: started, str(fix_intrinsics): fixed}, boards)
     if report is not None:

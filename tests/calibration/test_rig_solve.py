@@ -196,6 +196,14 @@ def test_a_camera_that_shares_nothing_is_named() -> None:
     assert caught.value.missing == ("cam3",)
 
 
+def test_a_camera_whose_frames_are_in_the_wrong_order_is_named_and_no_rig_comes_out() -> None:
+    _, seen, _ = standing(seconds=4)
+    pixels = seen.pixels.copy()
+    pixels[1] = pixels[1, ::-1]
+    with pytest.raises(DataError, match="'cam1'"):
+        calibrate_rig(replace(seen, pixels=pixels))
+
+
 def test_nothing_that_was_seen_is_said_before_anything_is_solved() -> None:
     _, seen, _ = standing(seconds=1)
     with pytest.raises(DataError, match="four or more corners"):
