@@ -89,19 +89,18 @@ class _Check:
         if exchanged is not None:
             return self._unjudged("exchanged", exchanged)
         window = windows_of(self.points, int(self.shared.windows.value), int(self.shared.fewest_moments.value), self.shared.alike_s.value)
-        judge = self._judge(window, np.zeros((int(window.max()) + 1, self.C, POSE)))
+        judge = self._judge(window, 0)
         strange = self._strange(judge)
         if strange:
             return self._unjudged("incoherent", strange, judge)
         split = self._split(judge)
+        judge = self._judge(window, split) if split else judge
         judged = judge.judge(window >= split)
         far = max(judged.single, key=lambda item: item.gain)
         if judge.significant(far) and np.linalg.norm(far.change[0, :3]) > _FAR:
             nearer = self._nearer(judge, split, far)
             if nearer is not None:
-                judge = nearer
-                split = self._split(judge)
-                judged = judge.judge(window >= split)
+                judge, judged = nearer, nearer.judge(window >= split)
         if split and judged.finding == "still":
             before = judge.judge(window < split)
             if before.finding != "still":
@@ -109,17 +108,19 @@ class _Check:
         since = self._time_of(judge, split, judged) if split and judged.finding != "still" else None
         return self._judged(judge, judged, since_s=since)
 
-    def _judge(self, window: IntArray, prior: FloatArray) -> Judge:
-        """Let all cameras agree over all time, from there in each window, and find the points' error."""
-        zeros, points = np.zeros_like(window), self.points
-        motion = moved_by(prior[-1:])
-        start = fit(points, Placement(motion, first_places(points, motion, zeros)), zeros, self.able, 1.0, prior=prior[-1:])
-        scale = scale_of(points, start, zeros, self.able, 1.0)
-        motion = start.motion[zeros[: len(prior)]] if len(np.unique(prior, axis=0)) == 1 else moved_by(prior)
-        place = Placement(motion, first_places(points, motion, window))
+    def _judge(self, window: IntArray, split: int, prior: FloatArray | None = None) -> Judge:
+        """Let cameras and points agree, before and after the window ``split`` by themselves; cameras are drawn towards the change ``prior`` (C, 6)."""
+        points, side = self.points, (window >= split).astype(np.int64) if split else np.zeros_like(window)
+        towards = np.zeros((int(side.max()) + 1, self.C, POSE))
+        towards[-1] = 0.0 if prior is None else prior
+        motion = moved_by(towards)
+        place = fit(points, Placement(motion, first_places(points, motion, side)), side, self.able, 1.0, prior=towards)
+        scale = scale_of(points, place, side, self.able, 1.0)
         for _ in range(2):
-            place = fit(points, place, window, self.able, scale, prior=prior, widen=False)
-            scale = scale_of(points, place, window, self.able, scale)
+            place = fit(points, place, side, self.able, scale, prior=towards, widen=False)
+            scale = scale_of(points, place, side, self.able, scale)
+        _, first = np.unique(window, return_index=True)
+        place = Placement(place.motion[side[first]], place.place)
         agreement = Agreement(window, place, scale, linearise(points, place, window, scale))
         return Judge(self.rig, points, self.able, self.expected_px, agreement, self.limits, self.shared)
 
@@ -133,9 +134,7 @@ class _Check:
             motion = moved_by(change)[None]
             placed.append(fit(some, Placement(motion, first_places(some, motion, zeros)), zeros, which, scale))
             cost.append(float(costs(some, placed[-1], zeros, scale).sum()))
-        prior = np.zeros((len(judge.agreement.place.motion), self.C, POSE))
-        prior[split:] = placed[1].change[0]
-        nearer = self._judge(window, prior)
+        nearer = self._judge(window, split, placed[1].change[0])
         gain = max(item.gain for item in nearer.judge(window >= split).single)
         return nearer if gain <= 2 * (cost[0] - cost[1]) else None
 

@@ -121,10 +121,11 @@ def evidence_of(
     seen = points.seen[:, blocks].any(axis=0)
     stretch = np.broadcast_to(stretches(points.time_s[blocks], points.moment[blocks], alike_s)[:, None], seen.shape)[seen]
     part, rows = points.part[blocks][seen], score[seen]
-    # Within each window the scores sum to zero, as the cameras were fitted there.
-    groups, windows = len(np.unique(stretch)), len(np.unique(window[blocks]))
-    M = _clustered(rows, stretch) * groups / max(groups - windows, 1)
-    freedom = float(groups - windows)
+    # What a move adds to every score alike is no error.
+    rows = rows - rows.mean(axis=0)
+    groups = len(np.unique(stretch))
+    M = _clustered(rows, stretch) * groups / max(groups - 1, 1)
+    freedom = groups - 1.0
     views = points.seen[:, blocks].sum(axis=0)[seen].mean()
     each = max(2 * views - 3, 1.0) if points.known is None else 2 * views
     weight = np.bincount(np.unique(part, return_inverse=True)[1]).astype(np.float64)
