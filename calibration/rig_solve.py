@@ -73,9 +73,10 @@ def calibrate_rig(
     regrouped = in_step(observations, _offsets(solved))
     if not np.array_equal(regrouped.frame_index, observations.frame_index):
         solved = _solve_in_step(solved, regrouped, settings, progress)
-    check_settled(solved)
     held_out = score_held_out(solved.rig, only(regrouped, _held_out(regrouped, solved, settings.train)))
-    return replace(solved, held_out=held_out, held_out_as_stamped=as_stamped, solve_seconds=time.monotonic() - began)
+    result = replace(solved, held_out=held_out, held_out_as_stamped=as_stamped, solve_seconds=time.monotonic() - began)
+    check_settled(result)
+    return result
 
 
 def _offsets(solved: RigCalibration) -> FloatArray:
