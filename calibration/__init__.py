@@ -3,6 +3,7 @@
 from bodydouble.calibration.assumed import assumed_camera, assumed_rig
 from bodydouble.calibration.board import Board, Targets, join_targets
 from bodydouble.calibration.board_detection import BoardDetector
+from bodydouble.calibration.board_observations import observe
 from bodydouble.calibration.board_on_floor import align_to_board
 from bodydouble.calibration.camera_model import CameraModel, contains
 from bodydouble.calibration.double_sphere import DoubleSphereCamera
@@ -16,21 +17,28 @@ from bodydouble.calibration.formats.caliscope import read_caliscope
 from bodydouble.calibration.formats.kalibr import read_kalibr, write_kalibr
 from bodydouble.calibration.formats.opencv import read_opencv, write_opencv
 from bodydouble.calibration.formats.qualisys import read_qualisys
+from bodydouble.calibration.intrinsics import IntrinsicsCalibration, find_lens
 from bodydouble.calibration.matching import check_rig_matches
 from bodydouble.calibration.models import MODELS
+from bodydouble.calibration.observations import Observations, views_of
 from bodydouble.calibration.omni import OmniCamera
 from bodydouble.calibration.pinhole import PinholeCamera
+from bodydouble.calibration.presets import PRESETS, preset_rig
 from bodydouble.calibration.resection import Resection, resect
 from bodydouble.calibration.rig import Assumed, MountedCamera, Rig, Sigma
+from bodydouble.calibration.rig_calibration import HeldOutScore, RigCalibration
 from bodydouble.calibration.rig_localization import LocationSettings, locate
 from bodydouble.calibration.rig_motion import BodyMotion, RigMotion
+from bodydouble.calibration.rig_solve import RigSettings, calibrate_rig
 from bodydouble.calibration.room_frame import FrameChange, RoomFrame, align_to_points
 from bodydouble.calibration.scene_points import ScenePoints
 from bodydouble.calibration.tag_map import TagMap
+from bodydouble.calibration.view_selection import lens_views
 from bodydouble.calibration.virtual_view import VirtualView
 
 __all__ = [
     "MODELS",
+    "PRESETS",
     "RIG_FILES",
     "RIG_FORMATS",
     "Assumed",
@@ -43,13 +51,18 @@ __all__ = [
     "FisheyeCamera",
     "FisheyeFit",
     "FrameChange",
+    "HeldOutScore",
+    "IntrinsicsCalibration",
     "LocationSettings",
     "MountedCamera",
+    "Observations",
     "OmniCamera",
     "PinholeCamera",
     "Resection",
     "Rig",
+    "RigCalibration",
     "RigMotion",
+    "RigSettings",
     "RoomFrame",
     "ScenePoints",
     "Sigma",
@@ -60,11 +73,16 @@ __all__ = [
     "align_to_points",
     "assumed_camera",
     "assumed_rig",
+    "calibrate_rig",
     "check_rig_matches",
     "contains",
     "convert_rig",
+    "find_lens",
     "join_targets",
+    "lens_views",
     "locate",
+    "observe",
+    "preset_rig",
     "read_aniposelib",
     "read_aria",
     "read_caliscope",
@@ -74,6 +92,7 @@ __all__ = [
     "read_rig",
     "resect",
     "to_fisheye",
+    "views_of",
     "write_aniposelib",
     "write_kalibr",
     "write_opencv",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import pdist
 
 from bodydouble.calibration.report_target_scale import relative_target_sizes
 from bodydouble.calibration.rig_calibration import RigCalibration
@@ -53,6 +52,8 @@ def check_settled(calibration: RigCalibration) -> None:
 
 
 def _check_distances(calibration: RigCalibration) -> None:
+    from scipy.spatial.distance import pdist
+
     errors = np.abs(calibration.held_out.distance_error_m)
     if len(errors) == 0:
         return

@@ -140,16 +140,18 @@ def calibrate_lens(views: Views, image_size: tuple[int, int], lens: str = "pinho
     )  # fmt: skip
 
 
-def find_lens(views: Views, image_size: tuple[int, int]) -> IntrinsicsCalibration:
+def find_lens(views: Views, image_size: tuple[int, int], lens: str = "auto") -> IntrinsicsCalibration:
     """Find a camera's intrinsics with the simplest lens that explains its views: pinhole unless another leaves clearly less noise.
 
-    Raises: DataError as ``calibrate_lens``, if no lens fits.
+    ``lens``: that one of ``LENSES`` instead. Raises: DataError as ``calibrate_lens``, if no lens fits.
     """
+    if lens != "auto":
+        return calibrate_lens(views, image_size, lens)
     best: IntrinsicsCalibration | None = None
     problem: DataError | None = None
-    for lens in ("pinhole", "fisheye", "pinhole8"):
+    for name in ("pinhole", "fisheye", "pinhole8"):
         try:
-            found = calibrate_lens(views, image_size, lens)
+            found = calibrate_lens(views, image_size, name)
         except DataError as error:
             problem = problem or error
             continue

@@ -17,14 +17,14 @@ from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.connections import NotConnectedError, check_connected
 from bodydouble.calibration.divergence import check_settled
 from bodydouble.calibration.held_out import in_step, only, score_held_out
-from bodydouble.calibration.intrinsics import calibrate_lens, find_lens
+from bodydouble.calibration.intrinsics import find_lens
 from bodydouble.calibration.observations import NO_FRAME, Observations, views_of
 from bodydouble.calibration.pose_graph import PoseGraph, connect
 from bodydouble.calibration.rig import MountedCamera, Rig, Sigma
 from bodydouble.calibration.rig_adjustment import adjust_rig
 from bodydouble.calibration.rig_calibration import RigCalibration
 from bodydouble.calibration.transform import pose_from
-from bodydouble.calibration.view_selection import sharpness, spread_moments, spread_views
+from bodydouble.calibration.view_selection import lens_views, spread_moments
 from bodydouble.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
@@ -32,7 +32,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 TrainFrames = Literal["even", "odd", "all"]
 
-LENS_VIEWS = 60
 MOMENTS = 120
 _IGNORED = 0.1
 """A view that counts this much less than usual is named."""
@@ -186,13 +185,9 @@ def _lenses(
         if known is not None:
             models.append(known.camera(name).model)
             continue
-        own = views.select(views.camera == c)
-        sharp = sharpness(observations, c, own.moment)
-        own = own.select(spread_views(own, observations.image_size[c], LENS_VIEWS, sharp))
         lens = settings.lens if isinstance(settings.lens, str) else settings.lens.get(name, "auto")
         try:
-            size = observations.image_size[c]
-            models.append((find_lens(own, size) if lens == "auto" else calibrate_lens(own, size, lens)).model)
+            models.append(find_lens(lens_views(observations, views, c), observations.image_size[c], lens).model)
         except DataError as error:
             raise DataError(f"Camera '{name}': {error}") from None
     progress("lenses", 1, 1)

@@ -21,8 +21,15 @@ _WORTH = 0.3
 """A view that is blurred and near to others brings less than it spoils."""
 _EXPOSURE_S = 1 / 100
 """How long a frame is exposed, about; where rows are read one after another, distortion by motion is of the same order."""
+_LENS_VIEWS = 60
 _BLUR_PX = 0.5
 """Motion blur at which a view counts half."""
+
+
+def lens_views(observations: Observations, views: Views, camera: int) -> Views:
+    """Return the views of one camera from which to find its lens: at most 60, sharp, spread over the image and over tilts."""
+    own = views.select(views.camera == camera)
+    return own.select(spread_views(own, observations.image_size[camera], _LENS_VIEWS, sharpness(observations, camera, own.moment)))
 
 
 def sharpness(observations: Observations, camera: int, moments: IntArray) -> FloatArray:

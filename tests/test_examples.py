@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ def run(name: str, *arguments: object, cache: Path) -> str:
 
 
 def test_there_are_examples_and_all_of_them_are_run_here():
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02"]
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -48,3 +49,19 @@ def test_an_episode_is_read(sample_run):
     assert "left_hand  25 joints" in out
     assert "cam03: RGB (960, 544, 3)" in out
     assert "nan" not in out
+
+
+def test_lenses_are_found_in_the_samples_stills(sample_videos, sample_run):
+    out = run("03_*.py", cache=sample_run.cache)
+    assert [line[:9] for line in out.splitlines()] == [f"int_cam0{number}" for number in (1, 2, 3, 4)]
+    for line in out.splitlines():
+        focal, sigma = (float(word) for word in re.search(r"focal length ([\d.]+) \+- ([\d.]+) px", line).groups())
+        assert focal == pytest.approx(1679, rel=0.01)  # the sample's Qualisys calibration says 1674 to 1682 px
+        assert 0 < sigma < 5
+
+
+def test_a_rig_is_calibrated_from_a_recording(shared_data, sample_run, tmp_path):
+    folder = shared_data / "multicam_calib" / "caliscope_hands_board"
+    out = run("03_*.py", folder, folder / "charuco.toml", tmp_path, cache=sample_run.cache)
+    assert re.search(r"half are within 0\.[0-2]\d mm", out)
+    assert {path.name for path in tmp_path.iterdir()} == {"rig.toml", "calibration_report.html", "calibration_report.json"}

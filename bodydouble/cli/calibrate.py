@@ -59,12 +59,11 @@ def intrinsics(
     Example: bodydouble calibrate intrinsics front.mp4 --board board.toml -o front.toml
     """
     from bodydouble.calibration.calibration_checks import checks_of
-    from bodydouble.calibration.intrinsics import calibrate_lens, find_lens
+    from bodydouble.calibration.intrinsics import find_lens
     from bodydouble.calibration.observations import views_of
     from bodydouble.calibration.report_summary import summarize
-    from bodydouble.calibration.rig_solve import LENS_VIEWS
     from bodydouble.calibration.thresholds import thresholds
-    from bodydouble.calibration.view_selection import sharpness, spread_views
+    from bodydouble.calibration.view_selection import lens_views
     from bodydouble.cli.lens_summary import describe_lens, lens_rig, print_lens, view_names
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.errors import DataError
@@ -76,11 +75,10 @@ def intrinsics(
     with stage_bars(STAGES, shown=not as_json) as progress:
         recording = inputs.one_camera(path)
         observations = inputs.observe_in(recording, boards, None, workers=workers, progress=partial(progress, "detect"))
-        views, size = views_of(observations), observations.image_size[0]
-        views = views.select(spread_views(views, size, LENS_VIEWS, sharpness(observations, 0, views.moment)))
+        views, size = lens_views(observations, views_of(observations), 0), observations.image_size[0]
         progress("lenses", 0, 1)
         try:
-            found = find_lens(views, size) if lens == "auto" else calibrate_lens(views, size, lens)
+            found = find_lens(views, size, lens)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
         progress("lenses", 1, 1)
