@@ -34,6 +34,7 @@ app.command("motion")(motion)
 STAGES = {"detect": "Finding the boards", "lenses": "Lenses", "place": "Putting cameras together", "adjust": "Adjusting everything at once"}
 TRAIN_FRAMES = ("even", "odd", "all")
 TARGETS = ("auto", "moving", "still")
+CLOCKS = ("found", "stamped")
 
 _BOARD = typer.Option(..., "--board", metavar="TOML", help="The board's file; give it once for each board.", show_default=False)
 _LENS = typer.Option("auto", "--lens", help="pinhole, pinhole8, fisheye, or auto: the simplest that explains the images.")
@@ -116,6 +117,9 @@ def rig(
     targets: str = typer.Option(
         "auto", "--targets", help="Whether boards are moving or still in the room; auto: moving if all cameras are in the room."
     ),
+    clocks: str = typer.Option(
+        "found", "--clocks", help="found: find each camera's clock offset; stamped: believe the timestamps (one trigger for all)."
+    ),
     lens: str = _LENS,
     cameras: list[str] = typer.Option([], "--cameras", metavar="NAMES", help="Cameras to use, comma-separated; by default all."),
     tag_map: Path | None = typer.Option(
@@ -151,6 +155,7 @@ def rig(
     inputs.check_lens(lens)
     inputs.check_choice("--train-frames", train_frames, TRAIN_FRAMES)
     inputs.check_choice("--targets", targets, TARGETS)
+    inputs.check_choice("--clocks", clocks, CLOCKS)
     thresholds(purpose)
     boards = inputs.boards_of(board)
     started, fixed = inputs.start_of(start), read_rig(fix_intrinsics) if fix_intrinsics is not None else None
@@ -164,7 +169,7 @@ def rig(
         observations = inputs.observe_in(opened, boards, fixed or started, workers=workers, progress=partial(progress, "detect"))
         check_all_saw(observations)
         detected = time.monotonic() - began
-        settings = RigSettings(lens, started, fixed, move, train_frames)  # type: ignore[arg-type]
+        settings = RigSettings(lens, started, fixed, move, train_frames, clocks == "found")  # type: ignore[arg-type]
         result = replace(calibrate_rig(observations, settings, progress=progress), detect_seconds=detected)
     result.rig.save(out)
     warnings = scale_warnings(result.rig, {start: started, str(fix_intrinsics): fixed}, boards)
@@ -173,6 +178,7 @@ def rig(
             "Recording": recording.name or str(recording),
             "Boards": ", ".join(path.name for path in board),
             "Frames solved with": train_frames,
+            "Clocks": clocks,
         }
         verdict: str = write_report(result, report, purpose=purpose, settings=chosen, source=recording.resolve().name)
     else:

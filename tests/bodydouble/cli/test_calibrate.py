@@ -133,6 +133,13 @@ def test_the_frames_to_solve_with_are_a_choice(take: Take, calibrated: dict[str,
     assert report["frames"]["solved"] == FRAMES - held_out
 
 
+def test_timestamps_of_a_common_trigger_can_be_believed(take: Take, calibrated: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "rig.toml"
+    call("rig", take.recording, "--board", take.board, "--clocks", "stamped", "-o", out)
+    assert {camera.time_offset_s for camera in Rig.load(out).cameras.values()} == {0.0}
+    assert set(calibrated["time_offsets_ms"].values()) != {0.0}
+
+
 def test_lenses_that_are_known_are_kept(take: Take, calibrated: dict[str, Any], tmp_path: Path) -> None:
     out = tmp_path / "rig.toml"
     done = call("rig", take.recording, "--board", take.board, "--fix-intrinsics", take.folder / "true.toml", "-o", out)
@@ -180,6 +187,7 @@ def test_what_cannot_be_asked_for_is_told_before_any_image_is_read(take: Take, t
     for error, sentence, arguments in [
         (UnknownNameError, "value 'third' is not in --train-frames; valid: even, odd, all", (*board, "--train-frames", "third")),
         (UnknownNameError, "value 'hands' is not in --targets; valid: auto, moving, still", (*board, "--targets", "hands")),
+        (UnknownNameError, "value 'exact' is not in --clocks; valid: found, stamped", (*board, "--clocks", "exact")),
         (UnknownNameError, "value 'fish' is not in --lens; valid: auto, pinhole, pinhole8, fisheye", (*board, "--lens", "fish")),
         (UnknownNameError, "purpose 'feet' is not in thresholds.toml; valid: hands, body", (*board, "--purpose", "feet")),
         (UnknownNameError, "rig 'optimus-helmet6' is not in the presets", (*board, "--start", "optimus-helmet6")),
