@@ -151,7 +151,7 @@ class _Check:
     def _strange(self, judge: Judge) -> tuple[int, ...]:
         """Return the cameras that see something else than the others wherever they all stand; all of them if nothing fits."""
         largest = [max(camera.model.image_size) for camera in self.rig.cameras.values()]
-        if judge.noise_px > self.limits.coarsest_share.value * float(np.median(largest)):
+        if judge.noise_px > self.limits.incoherent_share.value * float(np.median(largest)):
             return tuple(np.flatnonzero(self.able))
         off = np.linalg.norm(judge.agreement.linear.residual, axis=-1) / (self.points.sigma * judge.agreement.scale)
         own = np.array([np.median(values) if len(values := off[c][np.isfinite(off[c])]) else 0.0 for c in range(self.C)])
@@ -176,7 +176,8 @@ class _Check:
         moved = judged.joint if judged.finding != "still" else None
         shown = residuals_of(self.points.select(judged.blocks), self.rig.names, moved, judge.agreement.scale)
         cameras = {name: judged_camera(judge, judged, c, self.pairs, shown.get(name)) for c, name in enumerate(self.rig.names)}
-        found = self._drift(judged.finding, judged.suspects, cameras, judge.noise_px, shown)
+        blind = judged.finding == "still" and all(camera.state == "unknown" for camera in cameras.values())
+        found = self._drift("not_enough" if blind else judged.finding, judged.suspects, cameras, judge.noise_px, shown)
         return replace(found, since_s=since_s, until_s=until_s, windows=drift_windows(judge, moved) if moved else ())
 
     def _drift(

@@ -12,9 +12,10 @@ from bodydouble.calibration.drift_placement import Placement, first_places
 from bodydouble.calibration.drift_points import SharedPoints
 
 _POINTS = 300
-_GROSS = 6.0
-"""Expected errors by which points must be off before exchanged cameras are thought of: what was pushed is off by less or is found by itself."""
-_BETTER = 0.34
+_GROSS = 2.0
+"""Expected errors by which points must be off before exchanged cameras are thought of."""
+_BETTER = 0.5
+_MOST = 20.0
 
 
 def find_exchange(points: SharedPoints) -> tuple[int, int] | None:
@@ -40,15 +41,15 @@ def _exchanged(points: SharedPoints, pair: tuple[int, int]) -> SharedPoints:
 
 
 def _disagreement(points: SharedPoints) -> float:
-    """Return the median distance between seen and predicted points in units of their expected errors; what cannot be placed is infinitely far."""
+    """Return the mean distance between seen and predicted points in units of their expected errors; none counts more than ``_MOST``."""
     C = len(points.models)
     motion, window = np.tile(np.eye(4), (1, C, 1, 1)), np.zeros(points.blocks, dtype=np.int64)
     start = Placement(motion, first_places(points, motion, window))
     placed = start.placed
     if not placed.any():
-        return float("inf")
+        return _MOST
     some = points.select(placed)
     fitted = fit(some, Placement(motion, start.place[placed]), window[placed], np.zeros(C, dtype=bool), 1.0)
     off = np.linalg.norm(residuals(some, fitted, window[placed]), axis=-1) / some.sigma
-    values = np.concatenate([np.nan_to_num(off[some.seen], nan=np.inf), np.full(int(points.seen[:, ~placed].sum()), np.inf)])
-    return float(np.median(values))
+    values = np.concatenate([np.nan_to_num(off[some.seen], nan=_MOST), np.full(int(points.seen[:, ~placed].sum()), _MOST)])
+    return float(np.minimum(values, _MOST).mean())

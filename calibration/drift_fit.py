@@ -30,6 +30,8 @@ _WIDEST = 40.0
 _FEWEST_STEPS = 3
 _SMALLEST_SCALE = 0.02
 _FLOOR = 1e-12
+_BEHIND = 1e6
+"""Squared error, in units of the expected one, of a point that was seen and is placed behind its camera."""
 _SETTLED = 0.1
 """A step that raises the log-likelihood of a window by less changes no answer."""
 
@@ -76,7 +78,7 @@ def fit(
 def scale_of(points: SharedPoints, place: Placement, window: IntArray, free: BoolArray, scale: float) -> float:
     """Return the factor on the expected errors that the residuals show, by expectation and maximisation for Student's t."""
     error, seen = _scaled_error(points, place, window, 1.0)
-    error = error[seen]
+    error = np.nan_to_num(error[seen], nan=_BEHIND)
     if len(error) == 0:
         return scale
     eliminated = int(place.placed.sum()) * (3 if points.known is None else 6)
@@ -93,7 +95,7 @@ def scale_of(points: SharedPoints, place: Placement, window: IntArray, free: Boo
 def costs(points: SharedPoints, place: Placement, window: IntArray, scale: float) -> FloatArray:
     """Return the robust cost (B,) of each block: minus the logarithm of Student's t."""
     error, seen = _scaled_error(points, place, window, scale)
-    return np.asarray(np.where(seen, 0.5 * (FREEDOM + 2) * np.log1p(np.nan_to_num(error, nan=1e6) / FREEDOM), 0.0).sum(axis=(0, 2)))
+    return np.asarray(np.where(seen, 0.5 * (FREEDOM + 2) * np.log1p(np.nan_to_num(error, nan=_BEHIND) / FREEDOM), 0.0).sum(axis=(0, 2)))
 
 
 def residuals(points: SharedPoints, place: Placement, window: IntArray) -> FloatArray:

@@ -30,6 +30,7 @@ class PointLimits(Settings):
     pass_px: Limit
     pass_noise: Limit
     view_bias: Limit
+    incoherent_share: Limit
     coarsest_share: Limit
 
     def pass_limit_px(self, noise_px: float) -> float:
