@@ -169,7 +169,7 @@ def _predict(
     """Return pixels (C, B, m, 2), their derivatives by the point in the body's frame (or empty) and the points in the cameras (C, B, m, 3)."""
     T = invert(np.einsum("cij,wcjk->wcik", points.T_body_camera, place.motion))[window]
     where = place.place[:, None] if points.known is None else apply(place.place[:, None], points.known)
-    in_camera = np.einsum("bcij,bmj->cbmi", T[:, :, :3, :3], where) + T[:, :, :3, 3].swapaxes(0, 1)[:, :, None]
+    in_camera = np.swapaxes(where[:, None] @ np.swapaxes(T[..., :3, :3], -1, -2) + T[:, :, None, :3, 3], 0, 1)
     if not jacobian:
         return np.stack([model.project(p) for model, p in zip(points.models, in_camera, strict=True)]), np.empty(0), in_camera
     found = [model.project_jacobian(p) for model, p in zip(points.models, in_camera, strict=True)]
@@ -193,18 +193,18 @@ def _system(points: SharedPoints, place: Placement, window: IntArray, scale: flo
     W, C = place.motion.shape[:2]
     B = np.concatenate([J @ rotation.hat(in_camera), -J], axis=-1)
     R = invert(np.einsum("cij,wcjk->wcik", points.T_body_camera, place.motion))[..., :3, :3][window]
-    A = np.einsum("cbmij,bcjk->cbmik", J, R)
+    A = J @ np.moveaxis(R, 0, 1)[:, :, None]
     if points.known is not None:
         arm = np.nan_to_num(np.einsum("bij,bmj->bmi", place.place[:, :3, :3], points.known))
         A = np.concatenate([-A @ rotation.hat(arm), A], axis=-1)
-    weighted = A * weight[..., None, None]
-    V = np.einsum("cbmik,cbmil->bkl", weighted, A)
-    k = A.shape[-1]
+    blocks, k, t = points.blocks, A.shape[-1], B.shape[-1]
+    by_block = np.moveaxis(A, 0, 1).reshape(blocks, C, -1, k)
+    weighted = np.swapaxes(np.moveaxis(A * weight[..., None, None], 0, 1).reshape(blocks, C, -1, k), 2, 3)
+    V = (weighted @ by_block).sum(axis=1)
     V += (1e-9 * np.trace(V, axis1=1, axis2=2)[:, None, None] + _FLOOR) * np.eye(k)
-    a = np.einsum("cbmik,cbmi->bk", weighted, r)
-    E = np.einsum("cbmik,cbmit->bkct", weighted, B)
+    a = (weighted @ np.moveaxis(r, 0, 1).reshape(blocks, C, -1, 1)).sum(axis=1)[..., 0]
+    E = np.moveaxis(weighted @ np.moveaxis(B, 0, 1).reshape(blocks, C, -1, t), 1, 2)
     Bw = B * weight[..., None, None]
-    t = B.shape[-1]
     F, g = np.zeros((W, C, t, t)), np.zeros((W, C, t))
     for w in range(W):
         for c in range(C):

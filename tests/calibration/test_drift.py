@@ -30,22 +30,22 @@ def calibrated(rig: Rig) -> Rig:
     return replace(rig, cameras=cameras)
 
 
-def see_board(rig: Rig, seed: int = 0, **options: object) -> Observations:
+def see_board(rig: Rig, seed: int = 0) -> Observations:
     board = charuco()
-    return simulate(rig, board.targets, np.full((1, 4, 4), np.nan), {"board": hand_held(seed)}, seed=seed, **options)[0]  # type: ignore[arg-type]
+    return simulate(rig, board.targets, np.full((1, 4, 4), np.nan), {"board": hand_held(seed)}, seed=seed, rate_hz=12)[0]
 
 
 def test_a_rig_that_stands_still_is_called_still_whoever_walks_before_it() -> None:
     rig = standing_rig()
-    found = [by_person(rig, see_person(rig, seed=seed)) for seed in range(4)]
-    assert [drift.finding for drift in found] == ["still"] * 4
+    found = [by_person(rig, see_person(rig, seed=seed)) for seed in range(3)]
+    assert [drift.finding for drift in found] == ["still"] * 3
     assert all(camera.state == "still" for drift in found for camera in drift.cameras.values())
 
 
 def test_a_board_finds_no_move_where_there_is_none() -> None:
     rig = calibrated(standing_rig())
-    found = [by_board(rig, see_board(rig, seed)) for seed in range(4)]
-    assert [drift.finding for drift in found] == ["still"] * 4
+    found = [by_board(rig, see_board(rig, seed)) for seed in range(3)]
+    assert [drift.finding for drift in found] == ["still"] * 3
     assert max(camera.shift_px for drift in found for camera in drift.cameras.values()) < 1
 
 
@@ -62,7 +62,7 @@ def test_a_camera_that_turned_is_named_by_a_persons_landmarks_alone(turn_deg: tu
     assert drift.since_s is None
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_board_names_a_camera_that_turned_by_half_a_degree_and_says_how_far(seed: int) -> None:
     rig = calibrated(standing_rig())
     turn_deg, shift_m = [0.3, -0.4, 0.0], [0.004, 0.0, 0.0]
@@ -190,11 +190,3 @@ def test_arrays_that_do_not_fit_the_rig_are_refused() -> None:
         check_drift(rig, pixels, np.zeros((4, 3)), np.zeros((4, 3)))
     with pytest.raises(UnknownNameError, match="boards, landmarks"):
         check_drift(rig, pixels, None, np.zeros((4, 3)), kind="stars")  # type: ignore[arg-type]
-
-
-def test_a_rig_in_another_order_gives_the_same_answer() -> None:
-    rig = standing_rig()
-    person = see_person(rig, after=moved(rig, "cam1", [2.0, 1.0, 0.0]))
-    order = [2, 0, 3, 1]
-    again = check_drift(rig.select(rig.names[i] for i in order), person.pixels[order], person.confidence[order], person.times_s[order])
-    assert again.suspects == by_person(rig, person).suspects == ("cam1",)
