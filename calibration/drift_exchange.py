@@ -11,7 +11,7 @@ from bodydouble.calibration.drift_fit import fit, residuals
 from bodydouble.calibration.drift_placement import Placement, first_places
 from bodydouble.calibration.drift_points import SharedPoints
 
-_POINTS = 300
+_POINTS, _FEWEST = 300, 20
 _GROSS = 2.0
 """Expected errors by which points must be off before exchanged cameras are thought of."""
 _BETTER = 0.5
@@ -20,7 +20,8 @@ _MOST = 20.0
 
 def find_exchange(points: SharedPoints) -> tuple[int, int] | None:
     """Return the two cameras whose videos were exchanged, or None."""
-    chosen = points.select(np.unique(np.linspace(0, points.blocks - 1, min(points.blocks, _POINTS)).round().astype(np.int64)))
+    count = min(points.blocks, max(_POINTS // points.part.shape[1], _FEWEST))
+    chosen = points.select(np.unique(np.linspace(0, points.blocks - 1, count).round().astype(np.int64)))
     as_named = _disagreement(chosen)
     if not as_named > _GROSS:
         return None

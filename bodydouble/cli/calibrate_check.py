@@ -52,9 +52,9 @@ def check(
         drift = _with_boards(chosen, opened, board, workers, progress) if board else _with_landmarks(chosen, opened, workers, progress)
     page = _write_page(report, drift, chosen, str(recording)) if report is not None else None
     if as_json:
-        typer.echo(json.dumps(as_dict(drift, chosen, left_out, page), indent=2, ensure_ascii=False, allow_nan=False))
+        typer.echo(json.dumps(as_dict(drift, left_out, page), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print_drift(drift, chosen, left_out, page)
+        print_drift(drift, left_out, page)
     if drift.finding != "still":
         raise typer.Exit(1)
 
@@ -138,5 +138,5 @@ def _write_page(folder: Path, drift: Drift, rig: Rig, source: str) -> Path:
     from bodydouble.cli.check_summary import advice, sentence
 
     page = folder / PAGE
-    write_atomically(page, drift_page(drift, rig, sentence(drift, rig), advice(drift, rig), source).encode("utf-8", "backslashreplace"))
+    write_atomically(page, drift_page(drift, rig, sentence(drift), advice(drift), source).encode("utf-8", "backslashreplace"))
     return page

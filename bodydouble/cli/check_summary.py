@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bodydouble.calibration.drift_result import CameraDrift, Drift
-    from bodydouble.calibration.rig import Rig
 
 _STYLES = {"still": "green", "moved": "bold red", "suspect": "yellow", "unknown": "dim"}
 _TITLES = ("camera", "", "turned °", "moved mm", "image px", "notices °", "error px", "once found", "moments")
 
 
-def sentence(drift: Drift, rig: Rig) -> str:
+def sentence(drift: Drift) -> str:
     """Return what was found, in one sentence."""
     names = _listed(drift.suspects)
     if drift.finding == "still":
@@ -25,14 +24,14 @@ def sentence(drift: Drift, rig: Rig) -> str:
         known = f"{_listed(rest)} stand{'s' if len(rest) == 1 else ''} still" if rest else "no camera seems to have moved"
         return f"As far as can be told {known}, but the recording says too little about {_listed(unknown)}."
     if drift.finding == "moved":
-        return f"{names} has moved: {_how_far(drift.cameras[drift.suspects[0]])}{_when(drift)}."
+        return f"{names} has moved{_when(drift)}: {_how_far(drift.cameras[drift.suspects[0]])}."
     if drift.finding == "one_of":
         return f"One of {_listed(drift.suspects, 'or')} has moved{_when(drift)}; the recording cannot tell which."
     if drift.finding == "several":
         moved = [camera for camera in drift.cameras.values() if camera.state == "moved"]
         if not moved:
             return f"Several of {names} have moved{_when(drift)}; the recording cannot tell which."
-        return f"{names} have moved{_when(drift)}: " + "; ".join(f"{camera.name} {_how_far(camera)}" for camera in moved) + "."
+        return f"{names} have moved{_when(drift)}: " + "; ".join(f"{camera.name} was {_how_far(camera)}" for camera in moved) + "."
     if drift.finding == "exchanged":
         return f"{names} have each other's videos: what they saw agrees with the other cameras once their names are exchanged."
     if drift.finding == "incoherent":
@@ -44,13 +43,13 @@ def sentence(drift: Drift, rig: Rig) -> str:
     return f"Too little was seen by several cameras of one body at the same moment to tell anything: {kind} at {drift.moments} moments."
 
 
-def advice(drift: Drift, rig: Rig) -> list[str]:
+def advice(drift: Drift) -> list[str]:
     """Return what to do next, a sentence each."""
-    again = (
-        "Calibrate the rig again (`bodydouble calibrate rig`) before the recording is used; earlier ones are fine if they pass this check."
-    )
+    again = "Calibrate the rig again (`bodydouble calibrate rig`); recordings that pass this check need not be repeated."
     if drift.finding in ("moved", "several"):
-        return [_part(drift) or again] if drift.since_s is not None or drift.until_s is not None else [again]
+        part = "after" if drift.since_s is not None else "before"
+        time = drift.since_s if drift.since_s is not None else drift.until_s
+        return [f"What was recorded {part} {time:.1f} s is not to be used as it is. {again}" if time is not None else again]
     if drift.finding == "one_of":
         return [f"See which of them is loose, or film something that a third camera on the same body sees as well. {again}"]
     if drift.finding == "exchanged":
@@ -62,20 +61,20 @@ def advice(drift: Drift, rig: Rig) -> list[str]:
         ]
     weak = [camera for camera in drift.cameras.values() if camera.state == "unknown"]
     if drift.finding == "not_enough" or weak:
-        pairs = ", ".join(f"{camera.name} ({camera.shared_moments} moments)" for camera in weak)
         what = "the board" if drift.kind == "boards" else "a person, or a board (--board),"
-        return [f"Film {what} where at least two cameras of one body see it, for ten seconds: {pairs}."]
+        shared = ", ".join(f"{camera.name} {camera.shared_moments}" for camera in weak)
+        return [f"Film {what} where at least two cameras of one body see it, for ten seconds or more (moments shared so far: {shared})."]
     return []
 
 
-def as_dict(drift: Drift, rig: Rig, left_out: dict[str, str], page: Path | None) -> dict[str, Any]:
+def as_dict(drift: Drift, left_out: dict[str, str], page: Path | None) -> dict[str, Any]:
     """Return the same for a program; what is not known is null."""
     return {
         "finding": drift.finding,
         "moved": drift.finding in ("moved", "several", "one_of"),
         "suspects": list(drift.suspects),
-        "sentence": sentence(drift, rig),
-        "advice": advice(drift, rig),
+        "sentence": sentence(drift),
+        "advice": advice(drift),
         "points": drift.kind,
         "moments": drift.moments,
         "noise_px": _known(drift.noise_px),
@@ -89,7 +88,7 @@ def as_dict(drift: Drift, rig: Rig, left_out: dict[str, str], page: Path | None)
     }
 
 
-def print_drift(drift: Drift, rig: Rig, left_out: dict[str, str], page: Path | None) -> None:
+def print_drift(drift: Drift, left_out: dict[str, str], page: Path | None) -> None:
     """Print the table of cameras, when they moved, the sentence and what to do next."""
     from rich.console import Console
     from rich.table import Table
@@ -115,8 +114,8 @@ def print_drift(drift: Drift, rig: Rig, left_out: dict[str, str], page: Path | N
     for name, reason in left_out.items():
         console.print(Text(f"{name} was not checked: {reason}.", style="dim"))
     style = "green" if drift.finding == "still" else "yellow" if drift.finding in ("one_of", "not_enough") else "bold red"
-    console.print(Text(sentence(drift, rig), style=style))
-    for text in advice(drift, rig):
+    console.print(Text(sentence(drift), style=style))
+    for text in advice(drift):
         console.print(Text(text))
     if page:
         console.print(Text(f"Wrote {page}"), soft_wrap=True)
@@ -137,17 +136,8 @@ def _axis(camera: CameraDrift) -> str:
 
 def _when(drift: Drift) -> str:
     if drift.since_s is not None:
-        return f", at {drift.since_s:.1f} s of the recording"
-    return f", and was put back at {drift.until_s:.1f} s of the recording" if drift.until_s is not None else ""
-
-
-def _part(drift: Drift) -> str:
-    sound, rest = ("before", "after") if drift.since_s is not None else ("after", "before")
-    time = drift.since_s if drift.since_s is not None else drift.until_s
-    return (
-        f"What was recorded {sound} {time:.1f} s can be used if the images there are not off either (see the times above); calibrate the rig again for the "
-        f"part {rest} it."
-    )
+        return f", from {drift.since_s:.1f} s of the recording on"
+    return f", until {drift.until_s:.1f} s of the recording" if drift.until_s is not None else ""
 
 
 def _most_noticed(drift: Drift) -> float:

@@ -30,7 +30,7 @@ class SimulatedPerson:
 
 def see_person(
     rig: Rig, *, seed: int = 0, seconds: float = 12.0, bias_px: float = 4.0, noise_px: float = 4.0, alike_s: float = 0.2, gross: float = 0.03,
-    hidden: float = 0.15, after: Rig | None = None, moved_at_s: float = 0.0,
+    hidden: float = 0.15, landmarks: int = LANDMARKS, after: Rig | None = None, moved_at_s: float = 0.0,
 ) -> SimulatedPerson:  # fmt: skip
     """Return landmarks of a person who walks about (0, 0, 1.2) and moves all limbs.
 
@@ -39,8 +39,8 @@ def see_person(
     """
     rng = np.random.default_rng([seed, 11])
     times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    points = _walk(rng, times)
-    C, T, P = len(rig.cameras), len(times), LANDMARKS
+    points = _walk(rng, times, landmarks)
+    C, T, P = len(rig.cameras), len(times), landmarks
     pixels = np.full((C, T, P, 2), np.nan)
     keep = np.exp(-1 / (RATE_HZ * alike_s))
     for row, name in enumerate(rig.names):
@@ -75,16 +75,16 @@ def exchanged(person: SimulatedPerson, one: int, two: int) -> SimulatedPerson:
     return replace(person, pixels=person.pixels[order], confidence=person.confidence[order])
 
 
-def _walk(rng: np.random.Generator, times: FloatArray) -> FloatArray:
+def _walk(rng: np.random.Generator, times: FloatArray, landmarks: int) -> FloatArray:
     """Return (T, P, 3) m in the room: points about a person's size apart that swing about a body that walks."""
     t = times[:, None, None]
-    rest = rng.normal(0, 1, (LANDMARKS, 3)) * [0.15, 0.25, 0.35]
+    rest = rng.normal(0, 1, (landmarks, 3)) * [0.15, 0.25, 0.35]
 
     def swing(reach: float, low_hz: float, high_hz: float, count: int) -> FloatArray:
         rate, phase = rng.uniform(low_hz, high_hz, (2, count, 3)), rng.uniform(0, 2 * np.pi, (2, count, 3))
         return sum((reach * np.sin(2 * np.pi * rate[k] * t + phase[k]) for k in range(2)), np.zeros((len(times), count, 3)))
 
-    return np.array([0, 0, 1.1]) + rest + swing(0.2, 0.05, 0.2, 1) * [1, 1, 0.1] + swing(0.08, 0.2, 1.0, LANDMARKS)
+    return np.array([0, 0, 1.1]) + rest + swing(0.2, 0.05, 0.2, 1) * [1, 1, 0.1] + swing(0.08, 0.2, 1.0, landmarks)
 
 
 def _runs(rng: np.random.Generator, T: int, P: int, share: float, seconds: float) -> npt.NDArray[np.bool_]:
