@@ -44,8 +44,6 @@ class Linear:
     """(C, B, m, 2) predicted minus seen in px; NaN where not seen."""
     weight: FloatArray
     """(C, B, m) how much each point counts, in 1/px^2; 0 where not seen."""
-    curvature: float
-    """By how much the robust cost curves less than its weights say, 0 to 1."""
     information: FloatArray
     """(W, D, D)"""
     score: FloatArray
@@ -128,7 +126,7 @@ def linearise(points: SharedPoints, place: Placement, window: IntArray, scale: f
     t = FREEDOM / (FREEDOM + (system.r**2).sum(axis=-1)[seen] / (points.sigma[seen] * scale) ** 2)
     # A weight w = (nu + 2) / (nu + s) goes with a curvature, mean of both directions, of w + s dw/ds = w nu / (nu + s).
     curvature = float(np.mean(t**2) / np.mean(t)) if seen.any() else 1.0
-    return Linear(np.where(seen[..., None], system.r, np.nan), system.weight, curvature, information * curvature, score, system.B)
+    return Linear(np.where(seen[..., None], system.r, np.nan), system.weight, information * curvature, score, system.B)
 
 
 def _from_step(motion: FloatArray) -> FloatArray:

@@ -6,18 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simulated_capture import charuco, hand_held, simulate, standing_rig, with_clocks
+from simulated_capture import charuco, hand_held, person, room_tags, simulate, standing_rig, with_clocks
 from simulated_person import SimulatedPerson, exchanged, moved, see_person
 
 from bodydouble.calibration import Rig, Sigma
 from bodydouble.calibration.drift import check_drift
 from bodydouble.calibration.drift_result import Drift
 from bodydouble.calibration.observations import Observations
+from bodydouble.calibration.presets import preset_rig
 from bodydouble.errors import UnknownNameError, UsageError
 
 
-def by_person(rig: Rig, person: SimulatedPerson) -> Drift:
-    return check_drift(rig, person.pixels, person.confidence, person.times_s)
+def by_person(rig: Rig, seen: SimulatedPerson) -> Drift:
+    return check_drift(rig, seen.pixels, seen.confidence, seen.times_s)
 
 
 def by_board(rig: Rig, seen: Observations) -> Drift:
@@ -76,8 +77,8 @@ def test_a_board_names_a_camera_that_turned_by_half_a_degree_and_says_how_far(se
 
 def test_a_move_during_the_recording_is_dated() -> None:
     rig = standing_rig()
-    person = see_person(rig, seed=3, seconds=20, after=moved(rig, "cam0", [2.0, 1.0, 0.0]), moved_at_s=8.0)
-    drift = by_person(rig, person)
+    walker = see_person(rig, seed=3, seconds=20, after=moved(rig, "cam0", [2.0, 1.0, 0.0]), moved_at_s=8.0)
+    drift = by_person(rig, walker)
     assert (drift.finding, drift.suspects) == ("moved", ("cam0",))
     assert drift.since_s is not None
     assert abs(drift.since_s - 8.0) < 0.5
@@ -89,8 +90,8 @@ def test_a_move_during_the_recording_is_dated() -> None:
 def test_a_camera_that_was_put_back_is_off_until_then() -> None:
     rig = standing_rig()
     knocked = moved(rig, "cam3", [2.0, 1.0, 0.0])
-    person = see_person(knocked, seed=4, seconds=20, after=rig, moved_at_s=8.0)
-    drift = by_person(rig, person)
+    walker = see_person(knocked, seed=4, seconds=20, after=rig, moved_at_s=8.0)
+    drift = by_person(rig, walker)
     assert (drift.finding, drift.suspects) == ("moved", ("cam3",))
     assert drift.since_s is None
     assert drift.until_s is not None
@@ -102,6 +103,15 @@ def test_a_camera_that_turned_far_is_named_with_its_angle() -> None:
     drift = by_board(rig, see_board(moved(rig, "cam2", [0.0, 8.0, 0.0])))
     assert (drift.finding, drift.suspects) == ("moved", ("cam2",))
     assert drift.cameras["cam2"].turned_deg == pytest.approx(8.0, abs=4 * np.degrees(drift.cameras["cam2"].sigma_rotation_rad))
+
+
+def test_a_camera_of_a_worn_helmet_is_named_by_tags_that_its_neighbours_see_too() -> None:
+    rig = calibrated(preset_rig("optimus-helmet5"))
+    tags, T_room_target = room_tags()
+    seen, _ = simulate(moved(rig, "left_down", [0.0, 1.0, 0.0]), tags.targets, T_room_target, person(), seconds=15, rate_hz=15)
+    drift = by_board(rig, seen)
+    assert (drift.finding, drift.suspects) == ("moved", ("left_down",))
+    assert drift.cameras["left_down"].turned_deg == pytest.approx(1.0, abs=4 * np.degrees(drift.cameras["left_down"].sigma_rotation_rad))
 
 
 def test_two_cameras_that_moved_are_both_named() -> None:
@@ -129,10 +139,10 @@ def test_exchanged_videos_are_recognised() -> None:
 
 def test_a_camera_that_films_something_else_is_not_said_to_have_moved() -> None:
     rig = standing_rig()
-    person, other = see_person(rig, seed=0), see_person(rig, seed=99)
-    pixels = person.pixels.copy()
+    walker, other = see_person(rig, seed=0), see_person(rig, seed=99)
+    pixels = walker.pixels.copy()
     pixels[2] = other.pixels[2]
-    drift = check_drift(rig, pixels, person.confidence, person.times_s)
+    drift = check_drift(rig, pixels, walker.confidence, walker.times_s)
     assert drift.finding == "incoherent"
     assert "cam2" in drift.suspects
 
@@ -147,13 +157,13 @@ def test_clock_offsets_of_the_rig_are_taken_out() -> None:
 
 def test_cameras_that_share_nothing_cannot_be_checked() -> None:
     rig = standing_rig()
-    person = see_person(rig, seconds=2)
-    pixels = person.pixels.copy()
+    walker = see_person(rig, seconds=2)
+    pixels = walker.pixels.copy()
     pixels[1:] = np.nan
-    drift = check_drift(rig, pixels, None, person.times_s)
+    drift = check_drift(rig, pixels, None, walker.times_s)
     assert drift.finding == "not_enough"
     assert {camera.state for camera in drift.cameras.values()} == {"unknown"}
-    assert check_drift(rig, np.full_like(pixels, np.nan), None, person.times_s).finding == "not_enough"
+    assert check_drift(rig, np.full_like(pixels, np.nan), None, walker.times_s).finding == "not_enough"
 
 
 def test_cameras_on_bodies_that_move_against_each_other_are_not_compared() -> None:
@@ -165,10 +175,10 @@ def test_cameras_on_bodies_that_move_against_each_other_are_not_compared() -> No
 
 def test_a_camera_that_saw_little_is_unknown_and_does_not_spoil_the_others() -> None:
     rig = standing_rig()
-    person = see_person(rig)
-    pixels = person.pixels.copy()
+    walker = see_person(rig)
+    pixels = walker.pixels.copy()
     pixels[3, 5:] = np.nan
-    drift = check_drift(rig, pixels, person.confidence, person.times_s)
+    drift = check_drift(rig, pixels, walker.confidence, walker.times_s)
     assert drift.finding == "still"
     assert [camera.state for camera in drift.cameras.values()] == ["still", "still", "still", "unknown"]
 
