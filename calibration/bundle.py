@@ -38,8 +38,6 @@ _GIVE_UP = 1e9
 _TRIES = 2
 _FREE = 1e-2
 """Relative damping up to which a step is about as long as without any."""
-_NEAR = 0.03
-"""Gain below which a view that is far off is more likely wrong than waiting for the others to come."""
 _LOST = 1e-8
 """Weight of a view that was given up: enough to say where a board is that nobody else saw."""
 
@@ -59,6 +57,8 @@ class Adjustment:
     """(V, n, 2) predicted minus seen, px; 0 where not seen."""
     weight: FloatArray
     """(V, n) in (0, 1.4]: how much each point counted, about 1 for a good one; 0 where not seen."""
+    deviation: FloatArray
+    """(V,) squared size of each view's own deviation, in standard deviations; 0 where it has none or was given up."""
     steps: int
     converged: bool
     """Whether a further step would have gained next to nothing; False after too many steps, or where none gained what it promised."""
@@ -103,20 +103,21 @@ def _adjust(problem: _Problem, state: State, steps: int, tolerance: float, progr
         if apart:
             found = np.clip(scale_of(residual, views, cameras, unknowns), found / _SPREAD, found * _SPREAD)
         change = float(np.abs(np.log(found / sigma)).max())
-        sigma, slack = found, slack_found.giving_up() if apart and gain < _NEAR else slack_found
+        sigma, slack = found, slack_found
         converged = bool(gain < tolerance and change < 100 * tolerance and exact)
         if converged or stuck > _TRIES:
             break
         if damping >= _GIVE_UP:  # scales and slack have changed since: what is a step down may have, too
             stuck, damping = stuck + 1, 1e-4
     unknowns = problem.decided_unknowns(state, sigma, slack, residual)
-    lost = slack.lost(len(views))[:, None]
+    lost = ~slack.believed(len(views))[:, None]
     weight = np.where(views.seen, np.where(lost, _LOST, weight_of(residual, sigma[views.camera])), 0.0)
     variance = variance_of(residual, views, sigma, unknowns)
     even = np.where(views.seen, np.where(lost, _LOST, 1.0) / variance[views.camera][:, None], 0.0)
     covariance = solve(problem.equations(state, even, slack), damping=_FIRM, covariance=True).covariance
     return Adjustment(
-        state, np.sqrt(variance), slack, covariance, problem.residuals(state), weight, taken, converged
+        state, np.sqrt(variance), slack, covariance, problem.residuals(state), weight, problem.deviation(state, sigma, slack, residual),
+        taken, converged,
     )  # fmt: skip
 
 
@@ -147,7 +148,7 @@ class _Problem:
 
     def weights(self, residual: FloatArray, sigma: FloatArray, slack: Slack) -> FloatArray:
         """Return (V, n) 1 / px^2, robust; 0 where not seen."""
-        scale, lost = sigma[self.views.camera], slack.lost(len(self.views))
+        scale, lost = sigma[self.views.camera], ~slack.believed(len(self.views))
         weight = np.where(lost[:, None], _LOST, weight_of(residual, scale)) / np.square(scale)[:, None]
         return np.where(self.views.seen, weight, 0.0)
 
@@ -175,8 +176,14 @@ class _Problem:
         if not slack:
             return self.residuals(state), slack
         found = absorb(self.linear(state), self.weights(before, sigma, slack), slack, self.free, self.informative)
-        lost = found.slack.lost(len(self.views))
+        lost = ~found.slack.believed(len(self.views))
         return np.where(lost[:, None, None], np.nan, found.residual), found.slack
+
+    def deviation(self, state: State, sigma: FloatArray, slack: Slack, residual: FloatArray) -> FloatArray:
+        """Return (V,) squared sizes of the views' own deviations, in standard deviations."""
+        if not slack:
+            return np.zeros(len(self.views))
+        return absorb(self.linear(state), self.weights(residual, sigma, slack), slack, self.free, self.informative).cost
 
     def cost(self, state: State, sigma: FloatArray, slack: Slack, weights: FloatArray, linear: Linearization) -> float:
         """Return twice the negative log likelihood, without what does not depend on the state.
@@ -190,7 +197,7 @@ class _Problem:
         found = absorb(replace(linear, residual=self.residuals(state)), weights, slack, self.free, self.informative)
         return (
             cost
-            + cost_of(np.where(slack.lost(len(self.views))[:, None, None], 0.0, found.residual), self.views, sigma)
+            + cost_of(np.where(slack.believed(len(self.views))[:, None, None], found.residual, 0.0), self.views, sigma)
             + float(found.cost.sum())
         )
 

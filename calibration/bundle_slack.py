@@ -3,9 +3,10 @@
 With corners found to a few hundredths of a pixel, such errors are ten times larger than theirs, and common to all corners of the view. So each
 view's pose is given a random deviation of its own, whose spread is found along with everything else; then what a single view tells about its
 lens keeps its full weight, and what views of different cameras tell about each other gets the weight it deserves (a mixed model; Pinheiro and
-Bates, "Mixed-Effects Models in S and S-PLUS", 2000, ch. 2). The deviations follow a Student t distribution: a board that was found where it is
-not must neither bend the rig nor make all other views look loose (Pinheiro, Liu and Wu, "Efficient algorithms for robust estimation in linear
-mixed-effects models using the multivariate t distribution", 2001).
+Bates, "Mixed-Effects Models in S and S-PLUS", 2000, ch. 2).
+
+Deviations are Gaussian. With a heavy-tailed distribution two views a moment would do without a spread at all: one of them is fitted exactly, the
+other one is called an outlier. Views that are far off are given up instead, and only once everything has settled: see ``rig_adjustment``.
 """
 
 from __future__ import annotations
@@ -16,16 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.bundle_linearization import Linearization
-from bodydouble.calibration.bundle_noise import FREEDOM
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _LEAST = (1e-6, 1e-6, 1e-6)
 _MOST = (0.05, 0.02, 0.05)
-_PARTS = 6
-_FAR, _LOST = 30.0, 1e12
-"""Stretch of a view that is some 18 standard deviations off, and of one that was given up."""
 
 
 @dataclass(frozen=True)
@@ -38,28 +35,21 @@ class Slack:
     """m, along each axis of the camera."""
     time_s: float = 0.0
     """Along the motion of the view."""
-    stretch: FloatArray | None = field(default=None, compare=False)
-    """(V,) by how much the variance of each view's deviation is larger than usual, once that is known."""
+    given_up: BoolArray | None = field(default=None, compare=False)
+    """(V,) views that are not believed: they have no deviation, and next to no weight."""
 
     def __bool__(self) -> bool:
         return self.rotation > 0 or self.position > 0 or self.time_s > 0
 
-    def lost(self, count: int) -> BoolArray:
-        """Return (count,) the views that were given up."""
-        return np.zeros(count, dtype=np.bool_) if self.stretch is None else self.stretch >= _LOST
-
-    def giving_up(self) -> Slack:
-        """Return the same without the views that are far off, for good.
-
-        A large deviation explains a view only to first order, and of two views that contradict each other each would be blamed in turn.
-        """
-        return self if self.stretch is None else replace(self, stretch=np.where(self.stretch > _FAR, _LOST, self.stretch))
+    def believed(self, count: int) -> BoolArray:
+        """Return (count,) the views that are not given up."""
+        return np.ones(count, dtype=np.bool_) if self.given_up is None else ~self.given_up
 
     def covariance(self, rate: FloatArray, free: BoolArray) -> FloatArray:
         """Return (V, 6, 6) covariances of the poses of views that move at ``rate`` (V, 6); 0 for those that are not ``free`` (V,)."""
         fixed = np.diag(np.square([self.rotation] * 3 + [self.position] * 3))
-        stretch = free if self.stretch is None else np.where(free & ~self.lost(len(free)), self.stretch, 0.0)
-        return (fixed + self.time_s**2 * rate[:, :, None] * rate[:, None, :]) * stretch[:, None, None]
+        own = free & self.believed(len(free))
+        return (fixed + self.time_s**2 * rate[:, :, None] * rate[:, None, :]) * own[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -95,35 +85,24 @@ def absorb(linear: Linearization, weights: FloatArray, slack: Slack, free: BoolA
     residual = linear.residual + np.einsum("vnik,vk->vni", by_pose, deviation)
     Q = inverse @ D
     cost, decided = -np.einsum("vi,vi->v", y, deviation), np.einsum("vij,vji->v", S, Q)
-    return Absorbed(residual, cost, decided, _spread(slack, y, Q, linear.rate, informative, _stretched(slack, cost, decided, informative)))
+    return Absorbed(residual, cost, decided, _spread(slack, y, Q, linear.rate, informative & slack.believed(count)))
 
 
-def _stretched(slack: Slack, cost: FloatArray, decided: FloatArray, informative: BoolArray) -> FloatArray:
-    """Return by how much each view's variance must be larger than usual for a deviation of the t distribution to be as large as its own."""
-    now = np.ones(len(cost)) if slack.stretch is None else slack.stretch
-    parts = _PARTS if slack.rotation > 0 or slack.position > 0 else 1
-    found = (FREEDOM + now * (cost + parts - decided)) / (FREEDOM + parts)
-    return np.where(informative, np.where(now >= _LOST, now, found), 1.0)
-
-
-def _spread(slack: Slack, y: FloatArray, Q: FloatArray, rate: FloatArray, informative: BoolArray, stretch: FloatArray) -> Slack:
-    usual = np.ones(len(y)) if slack.stretch is None else slack.stretch
-    informative = informative & (usual < _LOST)
+def _spread(slack: Slack, y: FloatArray, Q: FloatArray, rate: FloatArray, informative: BoolArray) -> Slack:
     if not informative.any():
         return slack
-    y, Q, rate, usual = y[informative], Q[informative], rate[informative], usual[informative]
+    y, Q, rate = y[informative], Q[informative], rate[informative]
 
     def found(sigma: float, mean_square: FloatArray, decided: FloatArray, least: float, most: float) -> float:
         if sigma == 0:
             return 0.0
-        more = usual.reshape(-1, *[1] * (decided.ndim - 1))
-        return float(np.clip(np.sqrt(np.mean(sigma**4 * more * (mean_square - decided) + sigma**2)), least, most))
+        return float(np.clip(np.sqrt(np.mean(sigma**4 * (mean_square - decided) + sigma**2)), least, most))
 
     diagonal = np.einsum("vii->vi", Q)
     along = np.einsum("vi,vi->v", rate, y)
-    return Slack(
-        found(slack.rotation, np.square(y[:, :3]), diagonal[:, :3], _LEAST[0], _MOST[0]),
-        found(slack.position, np.square(y[:, 3:]), diagonal[:, 3:], _LEAST[1], _MOST[1]),
-        found(slack.time_s, np.square(along), np.einsum("vi,vij,vj->v", rate, Q, rate), _LEAST[2], _MOST[2]),
-        stretch,
+    return replace(
+        slack,
+        rotation=found(slack.rotation, np.square(y[:, :3]), diagonal[:, :3], _LEAST[0], _MOST[0]),
+        position=found(slack.position, np.square(y[:, 3:]), diagonal[:, 3:], _LEAST[1], _MOST[1]),
+        time_s=found(slack.time_s, np.square(along), np.einsum("vi,vij,vj->v", rate, Q, rate), _LEAST[2], _MOST[2]),
     )

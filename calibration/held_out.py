@@ -12,7 +12,6 @@ from bodydouble.calibration.rig import Rig
 from bodydouble.calibration.rig_calibration import HeldOutScore
 from bodydouble.calibration.transform import invert
 from bodydouble.calibration.triangulation import triangulate_pixels
-from bodydouble.capture.frame_sets import build_frame_sets
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -55,28 +54,6 @@ def score_held_out(rig: Rig, observations: Observations) -> HeldOutScore:
             frames += len(errors) > before
     joined = {name: np.concatenate([*parts, np.zeros(0)]) for name, parts in reprojection.items()}
     return HeldOutScore(np.concatenate([*errors, np.zeros(0)]), corners, frames, joined)
-
-
-def in_step(observations: Observations, offset_s: FloatArray) -> Observations:
-    """Return the same frames put into moments by their corrected times, ``offset_s`` (C,) s after their stamps.
-
-    As everywhere, a frame belongs to a moment if it was taken within half a frame period of it; frames without a partner stay alone.
-    """
-    if not np.isfinite(observations.times_s).any():
-        return observations
-    present = observations.frame_index != NO_FRAME
-    times = {name: observations.times_s[c, present[c]] + offset_s[c] for c, name in enumerate(observations.cameras) if present[c].any()}
-    sets = build_frame_sets(times)
-    frame_index = np.full((len(observations.cameras), len(sets)), NO_FRAME, dtype=np.int64)
-    stamped = np.full(frame_index.shape, np.nan)
-    pixels = np.full((*frame_index.shape, *observations.pixels.shape[2:]), np.nan)
-    for row, name in enumerate(sets.cameras):
-        c = observations.cameras.index(name)
-        here = sets.present[row]
-        own = np.flatnonzero(present[c])[sets.frame_index[row, here]]
-        frame_index[c, here], stamped[c, here] = observations.frame_index[c, own], observations.times_s[c, own]
-        pixels[c, here] = observations.pixels[c, own]
-    return replace(observations, frame_index=frame_index, times_s=stamped, pixels=pixels)
 
 
 def only(observations: Observations, frames: npt.NDArray[np.bool_]) -> Observations:

@@ -10,7 +10,7 @@ from bodydouble.calibration.transform import pose_from
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-_SIDEWAYS = 0.05
+SIDEWAYS = 0.05
 """Cosine of the angle between a ray and the middle of its target's rays; nearly at right angles a target is no target any more."""
 _RIDGE = 1e-12
 
@@ -31,7 +31,7 @@ def plane_poses(points: FloatArray, rays: FloatArray, seen: BoolArray) -> FloatA
         scale = np.sqrt(np.square(flat).sum(axis=(1, 2)) / count[:, 0])
         towards = turn_to_z(rays.sum(axis=1))
         turned = rays @ np.swapaxes(towards, 1, 2)
-        good = (count[:, 0] >= 4) & np.where(weight[..., 0] > 0, turned[..., 2] > _SIDEWAYS, True).all(axis=1) & (scale > 0)
+        good = (count[:, 0] >= 4) & np.where(weight[..., 0] > 0, turned[..., 2] > SIDEWAYS, True).all(axis=1) & (scale > 0)
         H = _homographies(flat[..., :2] / scale[:, None, None], turned, weight)
         again = turn_to_z(H[:, :, 2])
         H = again @ H

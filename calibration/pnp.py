@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.camera_model import CameraModel
-from bodydouble.calibration.rotation import hat
+from bodydouble.calibration.plane_pose import SIDEWAYS, plane_poses, turn_to_z
 from bodydouble.calibration.transform import apply, pose_from
 
 FloatArray = npt.NDArray[np.float64]
@@ -29,29 +29,15 @@ def target_poses(
     Empty with fewer than four points, or where no pose puts the points in front of the rays. ``rays`` (n, 3): those of the pixels, where they are
     known already.
     """
-    import cv2
-
     rays = model.rays(pixels) if rays is None else rays
     good = np.isfinite(rays).all(axis=-1)
     points, pixels, rays = points[good], pixels[good], rays[good]
     if len(points) < FEWEST_POINTS:
         return []
-    R_turned_camera = _towards(rays.mean(axis=0))
-    turned = rays @ R_turned_camera.T
-    if (turned[:, 2] < 0.05).any():
-        return []
-    normalized = np.ascontiguousarray(turned[:, :2] / turned[:, 2:])
     flat = bool(np.abs(points[:, 2]).max() < _FLAT)
-    try:
-        found = cv2.solvePnPGeneric(
-            np.ascontiguousarray(points), normalized, np.eye(3), None, flags=cv2.SOLVEPNP_IPPE if flat else cv2.SOLVEPNP_SQPNP
-        )
-    except cv2.error:
-        return []
+    candidates = plane_poses(points[None], rays[None], np.ones((1, len(points)), dtype=np.bool_))[0] if flat else _solid_poses(points, rays)
     poses: list[tuple[FloatArray, float]] = []
-    for rotvec, position in zip(found[1], found[2], strict=True):
-        R, _ = cv2.Rodrigues(rotvec)
-        T = pose_from(R_turned_camera.T @ R, R_turned_camera.T @ position.ravel())
+    for T in candidates:
         error = model.project(apply(T, points)) - pixels
         rms = float(np.sqrt(np.mean(np.square(error).sum(axis=-1))))
         if np.isfinite(T).all() and np.isfinite(rms):
@@ -60,9 +46,20 @@ def target_poses(
     return [pose for pose in poses if pose[1] <= _RIVAL * max(poses[0][1], _FLOOR_PX)]
 
 
-def _towards(direction: FloatArray) -> FloatArray:
-    """Return a rotation (3, 3) that takes ``direction`` to the z axis."""
-    z = direction / np.linalg.norm(direction)
-    x = np.array([z[2], 0.0, -z[0]] if abs(z[1]) < 0.9 else [0.0, -z[2], z[1]])  # of length above 0 and perpendicular to z
-    x /= np.linalg.norm(x)
-    return np.stack([x, hat(z) @ x, z])
+def _solid_poses(points: FloatArray, rays: FloatArray) -> list[FloatArray]:
+    """Return poses of points that are not in one plane."""
+    import cv2
+
+    towards = turn_to_z(rays.mean(axis=0, keepdims=True))[0]
+    turned = rays @ towards.T
+    if (turned[:, 2] < SIDEWAYS).any():
+        return []
+    normalized = np.ascontiguousarray(turned[:, :2] / turned[:, 2:])
+    try:
+        found = cv2.solvePnPGeneric(np.ascontiguousarray(points), normalized, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
+    except cv2.error:
+        return []
+    return [
+        pose_from(towards.T @ cv2.Rodrigues(rotvec)[0], towards.T @ position.ravel())
+        for rotvec, position in zip(found[1], found[2], strict=True)
+    ]

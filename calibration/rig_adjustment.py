@@ -25,8 +25,16 @@ _FIRST_SLACK = Slack(rotation=5e-3, position=1e-3)
 _SECOND_SLACK = Slack(rotation=2e-3, position=5e-4, time_s=5e-3)
 _LONGEST_STEP_S = 1.0
 """Moments further apart say nothing about how fast something moved in between."""
+_ROUNDS = 3
+_FAR = 40.0
+"""Squared size of a view's deviation, over the usual one, at which the view is more likely wrong than late."""
+_LEAST_USUAL = 0.25
+_MOST_GIVEN_UP = 0.15
+"""Where more views than that are far off, they are no exceptions."""
 _ROUGHLY = 1e-3
 """Where the first round, which takes clocks as exact, may end."""
+_BURST = 9.0
+"""Squared speed, over one that four out of five are below, of the fastest motion that counts."""
 _LEAST_MOTION = MotionPrior(velocity=(0.05, 0.02), acceleration=(0.2, 0.05))
 
 
@@ -80,16 +88,29 @@ def adjust_rig(
     structure = replace(structure, order=3)
     where = layout(free_lens, free_mount, free_clock, free_target)
     priors = replace(priors, slack=_SECOND_SLACK, motion=motion)
-    second = adjust(
-        replace(first.state, rates=rates),
-        structure,
-        views,
-        where,
-        priors,
-        progress=lambda step: progress("adjust", 40 + min(step, 60), 100),
-    )
+    state = replace(first.state, rates=rates)
+    for round_ in range(_ROUNDS):
+        tell = lambda step, done=40 + 60 * round_ // _ROUNDS: progress("adjust", done + min(step, 60) // _ROUNDS, 100)  # noqa: E731
+        last = adjust(state, structure, views, where, priors, progress=tell)
+        given_up = _given_up(last)
+        if given_up is None:
+            break
+        state, priors = last.state, replace(priors, slack=replace(last.slack, given_up=given_up))
     progress("adjust", 1, 1)
-    return second, where
+    return last, where
+
+
+def _given_up(adjustment: Adjustment) -> BoolArray | None:
+    """Return (V,) the views to do without from now on, None where these are those that were done without already.
+
+    Only once all has settled: a camera whose clock is late is far off in all its views until that is known.
+    """
+    deviation, given_up = adjustment.deviation, ~adjustment.slack.believed(len(adjustment.deviation))
+    usual = float(np.median(deviation[deviation > 0])) if (deviation > 0).any() else 0.0
+    far = (deviation > _FAR * max(usual, _LEAST_USUAL)) & ~given_up
+    if not far.any() or (far | given_up).mean() > _MOST_GIVEN_UP:
+        return None
+    return np.asarray(far | given_up)
 
 
 def _filled(knots: FloatArray) -> FloatArray:
@@ -126,7 +147,9 @@ def _rates(knots: FloatArray, structure: Structure, views: Views) -> tuple[Float
         return rates, MotionPrior()
 
     def size(values: list[FloatArray], part: slice, least: float) -> float:
-        return max(float(np.sqrt(np.mean(np.square(np.array(values)[:, part])))), least)
+        square = np.square(np.array(values)[:, part])
+        # One moment in which a single camera took a flat target for its mirror image would make all motion look violent.
+        return max(float(np.sqrt(np.mean(np.minimum(square, _BURST * np.quantile(square, 0.8))))), least)
 
     turn, move = slice(0, 3), slice(3, 6)
     velocity = (size(speeds, turn, _LEAST_MOTION.velocity[0]), size(speeds, move, _LEAST_MOTION.velocity[1]))

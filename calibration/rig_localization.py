@@ -10,7 +10,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from bodydouble.calibration.body_localization import Located, locate_body
-from bodydouble.calibration.held_out import in_step
+from bodydouble.calibration.in_step import in_step
 from bodydouble.calibration.matching import check_image_size
 from bodydouble.calibration.moved_targets import distance_moved, judge_views, moved_since, still_in_place, wrong_cameras, wrong_views
 from bodydouble.calibration.observations import Observations

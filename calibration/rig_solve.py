@@ -16,7 +16,8 @@ from bodydouble.calibration.bundle_state import STATIC, Layout, Structure, Views
 from bodydouble.calibration.camera_model import CameraModel
 from bodydouble.calibration.connections import NotConnectedError, check_connected
 from bodydouble.calibration.divergence import check_settled
-from bodydouble.calibration.held_out import in_step, only, score_held_out
+from bodydouble.calibration.held_out import only, score_held_out
+from bodydouble.calibration.in_step import groupings, in_step
 from bodydouble.calibration.intrinsics import find_lens
 from bodydouble.calibration.observations import NO_FRAME, Observations, views_of
 from bodydouble.calibration.pose_graph import PoseGraph, connect
@@ -69,10 +70,14 @@ def calibrate_rig(
     began = time.monotonic()
     solved = _solve(observations, settings, progress)
     as_stamped = score_held_out(solved.rig, only(observations, _held_out(observations, solved, settings.train)))
-    regrouped = in_step(observations, _offsets(solved))
-    if not np.array_equal(regrouped.frame_index, observations.frame_index):
-        solved = _solve_in_step(solved, regrouped, settings, progress)
-    held_out = score_held_out(solved.rig, only(regrouped, _held_out(regrouped, solved, settings.train)))
+    candidates = [solved]
+    for offset_s in groupings(observations, _offsets(solved)):
+        regrouped = in_step(observations, offset_s)
+        if not any(np.array_equal(regrouped.frame_index, other.observations.frame_index) for other in candidates):
+            candidates += _solve_in_step(solved, regrouped, offset_s, settings, progress)
+    solved = min(candidates, key=lambda candidate: _misfit(candidate, settings.train))
+    in_time = in_step(observations, _offsets(solved)) if len(candidates) == 1 else solved.observations
+    held_out = score_held_out(solved.rig, only(in_time, _held_out(in_time, solved, settings.train)))
     result = replace(solved, held_out=held_out, held_out_as_stamped=as_stamped, solve_seconds=time.monotonic() - began)
     check_settled(result)
     return result
@@ -82,22 +87,26 @@ def _offsets(solved: RigCalibration) -> FloatArray:
     return np.array([solved.rig.camera(name).time_offset_s for name in solved.observations.cameras])
 
 
+def _misfit(solved: RigCalibration, train: TrainFrames) -> float:
+    """Return how badly boards come out on the frames that were solved with, in m; where no two cameras saw a point at once, corner noise in px."""
+    errors = score_held_out(solved.rig, only(solved.observations, _trained(solved.observations, train))).distance_error_m
+    return float(np.median(np.abs(errors))) if len(errors) else float(np.median(solved.noise_px))
+
+
 def _solve_in_step(
-    before: RigCalibration, regrouped: Observations, settings: RigSettings, progress: Callable[[str, float, float], None]
-) -> RigCalibration:  # fmt: skip
-    """Solve again when a clock is so far out that its frames belong to other moments: only ``before`` tells which were taken together."""
-    offset_s = _offsets(before)
+    before: RigCalibration, regrouped: Observations, offset_s: FloatArray, settings: RigSettings, progress: Callable[[str, float, float], None]
+) -> list[RigCalibration]:  # fmt: skip
+    """Solve again with frames put into moments by ``offset_s`` (C,) s; nothing if the cameras are not connected in that way."""
     corrected = replace(regrouped, times_s=regrouped.times_s + offset_s[:, None])
     try:
         solved = _solve(corrected, settings, progress, before)
     except NotConnectedError:
-        # The frames that may be used of this camera have no partner among the others': as stamped they had, and the motion in between ties them.
-        return before
+        return []  # the frames that may be used of some camera have no partner among the others'
     cameras = {
         name: replace(camera, time_offset_s=camera.time_offset_s + float(offset_s[solved.observations.cameras.index(name)]))
         for name, camera in solved.rig.cameras.items()
     }
-    return replace(solved, rig=replace(solved.rig, cameras=cameras), observations=regrouped)
+    return [replace(solved, rig=replace(solved.rig, cameras=cameras), observations=regrouped)]
 
 
 def _solve(
@@ -271,8 +280,7 @@ def _rejected(observations: Observations, views: Views, moments: npt.NDArray[np.
     """Name the views that the robust losses all but ignored."""
     rejected = {}
     seen = views.seen
-    stretch = np.ones(len(views)) if result.slack.stretch is None else result.slack.stretch
-    for v in np.flatnonzero((np.where(seen, result.weight, 0.0).sum(axis=1) < _IGNORED * seen.sum(axis=1)) | (stretch > 1 / _IGNORED)):
+    for v in np.flatnonzero(np.where(seen, result.weight, 0.0).sum(axis=1) < _IGNORED * seen.sum(axis=1)):
         frame = observations.frame_index[views.camera[v], moments[views.moment[v]]]
         off = float(np.median(np.linalg.norm(result.residual[v][seen[v]], axis=-1)))
         how_far = (

@@ -39,7 +39,9 @@ def whole_rig(recording: Path, board_file: Path, out: Path) -> None:
     errors_mm = 1e3 * np.abs(result.held_out.distance_error_m)
     print(f"distances on the board, on {result.held_out.frames} unseen frames: half are within {np.median(errors_mm):.2f} mm")
     result.rig.save(out / "rig.toml")
-    print(f"good enough for hands? {write_report(result, out, purpose='hands')}: {out / 'calibration_report.html'} says why, and what to film next")
+    print(
+        f"good enough for hands? {write_report(result, out, purpose='hands')}: {out / 'calibration_report.html'} says why, and what to film next"
+    )
 
 
 if __name__ == "__main__":

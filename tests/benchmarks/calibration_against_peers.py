@@ -31,7 +31,8 @@ from rich.table import Table
 
 from bodydouble.calibration import Board, MountedCamera, PinholeCamera, Rig, read_caliscope
 from bodydouble.calibration.board_observations import observe
-from bodydouble.calibration.held_out import in_step, only, score_held_out
+from bodydouble.calibration.held_out import only, score_held_out
+from bodydouble.calibration.in_step import in_step
 from bodydouble.calibration.observations import NO_FRAME, Observations
 from bodydouble.calibration.rig_calibration import HeldOutScore
 from bodydouble.calibration.rig_solve import RigSettings, calibrate_rig

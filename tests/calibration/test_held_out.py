@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from simulated_capture import Truth, charuco, hand_held, person, room_tags, simulate, standing_rig
 
-from bodydouble.calibration.held_out import in_step, only, score_held_out
+from bodydouble.calibration.held_out import only, score_held_out
 from bodydouble.calibration.observations import NO_FRAME, Observations
 from bodydouble.calibration.presets import preset_rig
 from bodydouble.calibration.rig import Rig
@@ -98,33 +98,3 @@ def test_only_some_frames_can_be_left_as_if_the_others_had_not_been_filmed() -> 
     assert np.isnan(odd.times_s[:, ::2]).all()
     assert not odd.seen[:, ::2].any()
     assert np.array_equal(odd.pixels[:, 1::2], seen.pixels[:, 1::2], equal_nan=True)
-
-
-def test_frames_of_a_late_clock_find_their_true_partners() -> None:
-    """One camera's stamps are two frames late; by its corrected times each of its frames meets those taken when it was."""
-    seen, truth = standing(clock_offsets_s={"cam1": 0.2})
-    as_stamped = in_step(seen, np.zeros(4))  # as a recording's frames are grouped; `simulate` knows which belong together
-    bad = score_held_out(truth.rig, as_stamped)
-    good = score_held_out(truth.rig, in_step(as_stamped, np.array([0.0, 0.2, 0.0, 0.0])))
-    assert np.median(np.abs(bad.distance_error_m)) > 1e-4
-    assert np.abs(good.distance_error_m).max() < 1e-8
-    assert good.corners >= bad.corners - len(seen.targets.points) * 4
-
-
-def test_regrouping_keeps_every_frame_once_with_what_it_saw() -> None:
-    seen, _ = standing(clock_offsets_s={"cam2": 0.03}, dropped=0.2, phases_s={"cam3": 0.04}, seed=5)
-    again = in_step(seen, np.array([0.0, 0.0, 0.03, 0.0]))
-    for c in range(4):
-        frames = again.frame_index[c][again.frame_index[c] != NO_FRAME]
-        assert len(set(frames.tolist())) == len(frames)
-        assert set(frames.tolist()) <= set(seen.frame_index[c].tolist())
-        for m in np.flatnonzero(again.frame_index[c] != NO_FRAME):
-            before = int(np.flatnonzero(seen.frame_index[c] == again.frame_index[c, m])[0])
-            assert np.array_equal(again.pixels[c, m], seen.pixels[c, before], equal_nan=True)
-            assert again.times_s[c, m] == seen.times_s[c, before], "stamps stay what they are"
-
-
-def test_stills_have_no_times_and_stay_as_they_are() -> None:
-    seen, _ = standing()
-    stills = replace(seen, times_s=np.full(seen.times_s.shape, np.nan))
-    assert in_step(stills, np.array([0.0, 0.5, 0.0, 0.0])) is stills

@@ -246,7 +246,7 @@ def _rmse_mm(score: HeldOutScore) -> float:
 
 def _grouped_by_stamps(seen: Observations) -> Observations:
     """Return the same frames, put into moments by their stamps as a recording's are."""
-    from bodydouble.calibration.held_out import in_step
+    from bodydouble.calibration.in_step import in_step
 
     grouped = in_step(seen, np.zeros(len(seen.cameras)))
     assert (grouped.frame_index != NO_FRAME).sum() >= (seen.frame_index != NO_FRAME).sum() - 2  # two before the others' first moment
