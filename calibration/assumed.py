@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bodydouble.calibration.pinhole import PinholeCamera
+from bodydouble.calibration.cameras.pinhole import PinholeCamera
 from bodydouble.calibration.rig import Assumed, MountedCamera, Rig, Sigma
 from bodydouble.calibration.transform import pose_from
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bodydouble.calibration.bundle_state import STATIC, Structure
+from bodydouble.calibration.bundle.state import STATIC, Structure
 from bodydouble.calibration.observations import Observations
 from bodydouble.calibration.pose_graph import PoseGraph
 from bodydouble.errors import DataError

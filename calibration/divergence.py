@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bodydouble.calibration.report_target_scale import relative_target_sizes
+from bodydouble.calibration.report.target_scale import relative_target_sizes
 from bodydouble.calibration.rig_calibration import RigCalibration
 from bodydouble.errors import DataError
 

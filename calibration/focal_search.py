@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.camera_model import CameraModel
-from bodydouble.calibration.fisheye import FisheyeCamera
-from bodydouble.calibration.pinhole import PinholeCamera
+from bodydouble.calibration.cameras.camera_model import CameraModel
+from bodydouble.calibration.cameras.fisheye import FisheyeCamera
+from bodydouble.calibration.cameras.pinhole import PinholeCamera
 from bodydouble.calibration.pnp import target_poses
 
 FloatArray = npt.NDArray[np.float64]

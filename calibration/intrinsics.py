@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.bundle import Adjustment, adjust
-from bodydouble.calibration.bundle_priors import Priors
-from bodydouble.calibration.bundle_state import Layout, State, Structure, Views, layout
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.bundle.adjust import Adjustment, adjust
+from bodydouble.calibration.bundle.priors import Priors
+from bodydouble.calibration.bundle.state import Layout, State, Structure, Views, layout
+from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.focal_search import LENSES, first_guess
 from bodydouble.calibration.pnp import FEWEST_POINTS, target_poses
 from bodydouble.calibration.transform import pose_from

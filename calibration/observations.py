@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.board import Targets
-from bodydouble.calibration.bundle_state import Views
+from bodydouble.calibration.boards.board import Targets
+from bodydouble.calibration.bundle.state import Views
 from bodydouble.calibration.pnp import FEWEST_POINTS
 from bodydouble.frozen_arrays import freeze_arrays
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.plane_pose import SIDEWAYS, plane_poses, turn_to_z
 from bodydouble.calibration.transform import apply, pose_from
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.bundle_state import STATIC, Structure, Views
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.bundle.state import STATIC, Structure, Views
+from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.pnp import target_poses
 from bodydouble.calibration.transform import apply, invert, nearest_rotation
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.fisheye import FisheyeCamera
+from bodydouble.calibration.cameras.fisheye import FisheyeCamera
 from bodydouble.calibration.rig import Assumed, MountedCamera, Rig, Sigma
 from bodydouble.calibration.transform import pose_from
 from bodydouble.errors import UnknownNameError

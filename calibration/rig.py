@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.camera_model import CameraModel
-from bodydouble.calibration.models import MODELS, name_of
+from bodydouble.calibration.cameras.camera_model import CameraModel
+from bodydouble.calibration.cameras.models import MODELS, name_of
 from bodydouble.calibration.rig_file import AssumedSettings, MountSettings, RigSettings, SigmaSettings
 from bodydouble.calibration.transform import invert, is_rotation, nearest_rotation
 from bodydouble.config import load_settings, save_settings

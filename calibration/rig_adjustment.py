@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration import rotation
-from bodydouble.calibration.bundle import SETTLED, Adjustment, adjust
-from bodydouble.calibration.bundle_priors import Priors
-from bodydouble.calibration.bundle_slack import Slack
-from bodydouble.calibration.bundle_state import STATIC, Layout, State, Structure, Views, layout
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.bundle.adjust import SETTLED, Adjustment, adjust
+from bodydouble.calibration.bundle.motion_prior import MotionPrior
+from bodydouble.calibration.bundle.priors import Priors
+from bodydouble.calibration.bundle.slack import Slack
+from bodydouble.calibration.bundle.state import STATIC, Layout, State, Structure, Views, layout
+from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.intrinsics import intrinsics_priors
-from bodydouble.calibration.motion_prior import MotionPrior
 from bodydouble.calibration.pose_graph import PoseGraph
 
 FloatArray = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.bundle_state import Views
+from bodydouble.calibration.bundle.state import Views
 from bodydouble.calibration.observations import Observations
 from bodydouble.calibration.rig import Rig
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.assumed import R_ROOM_CAMERA_LEVEL
-from bodydouble.calibration.bundle import Adjustment
-from bodydouble.calibration.bundle_state import STATIC, Layout, Structure, Views
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.bundle.adjust import Adjustment
+from bodydouble.calibration.bundle.state import STATIC, Layout, Structure, Views
+from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.connections import NotConnectedError, check_connected
 from bodydouble.calibration.divergence import check_settled
 from bodydouble.calibration.held_out import only, score_held_out

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.transform import apply
 
 FloatArray = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.bundle_state import Views
+from bodydouble.calibration.bundle.state import Views
 from bodydouble.calibration.observations import Observations
 
 FloatArray = npt.NDArray[np.float64]

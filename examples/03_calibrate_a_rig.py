@@ -13,7 +13,7 @@ import numpy as np
 
 from bodydouble.assets import path_of
 from bodydouble.calibration import Board, calibrate_rig, find_lens, lens_views, observe, views_of
-from bodydouble.calibration.report import write_report
+from bodydouble.calibration.report.write import write_report
 from bodydouble.capture import open_recording
 
 CHECKERBOARD = Path(__file__).with_name("checkerboard.toml")

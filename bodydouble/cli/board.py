@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from bodydouble.calibration.board_search import FoundBoard, Search
+    from bodydouble.calibration.boards.search import FoundBoard, Search
 
 IMAGES = 24
 """At most so many images of a video or a folder are looked at."""
@@ -40,8 +40,8 @@ def print_(
 
     Example: bodydouble board print board.toml -o board.pdf --page a3
     """
-    from bodydouble.calibration.board import Board
-    from bodydouble.calibration.board_print import describe, page_size, planned_files, print_board
+    from bodydouble.calibration.boards.board import Board
+    from bodydouble.calibration.boards.print import describe, page_size, planned_files, print_board
 
     loaded, size = Board.load(board), page_size(page)
     files = planned_files(loaded, out, size, pack=pack)
@@ -71,8 +71,8 @@ def find(
 
     Example: bodydouble board find recording/cam_0.mp4 --square-size 0.054 -o board.toml
     """
-    from bodydouble.calibration.board_images import spread_images
-    from bodydouble.calibration.board_search import search_board
+    from bodydouble.calibration.boards.images import spread_images
+    from bodydouble.calibration.boards.search import search_board
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.errors import DataError, UsageError
 
@@ -111,13 +111,13 @@ def _refuse_existing(files: list[Path]) -> None:
 
 
 def _save(found: FoundBoard, out: Path) -> None:
-    from bodydouble.calibration.board import Board
+    from bodydouble.calibration.boards.board import Board
 
     Board(found.settings, out.stem).save(out)
 
 
 def _lines(search: Search, found: FoundBoard) -> list[str]:
-    from bodydouble.calibration.board_print import describe
+    from bodydouble.calibration.boards.print import describe
 
     settings: Any = found.settings
     lines = [_named(found) if not found.sized else describe_found(found, describe)]
@@ -139,7 +139,7 @@ def _lines(search: Search, found: FoundBoard) -> list[str]:
 
 def describe_found(found: FoundBoard, describe: Any) -> str:
     """Return the line on a board whose sizes are known."""
-    from bodydouble.calibration.board import Board
+    from bodydouble.calibration.boards.board import Board
 
     return str(describe(Board(found.settings, "board")))
 

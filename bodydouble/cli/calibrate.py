@@ -59,11 +59,11 @@ def intrinsics(
 
     Example: bodydouble calibrate intrinsics front.mp4 --board board.toml -o front.toml
     """
-    from bodydouble.calibration.calibration_checks import checks_of
     from bodydouble.calibration.intrinsics import find_lens
     from bodydouble.calibration.observations import views_of
-    from bodydouble.calibration.report_summary import summarize
-    from bodydouble.calibration.thresholds import thresholds
+    from bodydouble.calibration.report.checks import checks_of
+    from bodydouble.calibration.report.summary import summarize
+    from bodydouble.calibration.report.thresholds import thresholds
     from bodydouble.calibration.view_selection import lens_views
     from bodydouble.cli.lens_summary import describe_lens, lens_rig, print_lens, view_names
     from bodydouble.cli.stage_bars import stage_bars
@@ -140,10 +140,10 @@ def rig(
     """
     from bodydouble.calibration import read_rig
     from bodydouble.calibration.connections import check_all_saw
-    from bodydouble.calibration.report import write_report
+    from bodydouble.calibration.localization.tag_map import TagMap
+    from bodydouble.calibration.report.thresholds import thresholds
+    from bodydouble.calibration.report.write import write_report
     from bodydouble.calibration.rig_solve import RigSettings, calibrate_rig
-    from bodydouble.calibration.tag_map import TagMap
-    from bodydouble.calibration.thresholds import thresholds
     from bodydouble.capture import open_recording
     from bodydouble.cli.known_size import scale_warnings
     from bodydouble.cli.stage_bars import stage_bars
@@ -216,15 +216,15 @@ def convert(
 
 
 def _verdict(result: RigCalibration, purpose: str) -> str:
-    from bodydouble.calibration.calibration_checks import calibration_checks, worst
+    from bodydouble.calibration.report.checks import calibration_checks, worst
 
     return worst(calibration_checks(result, purpose))
 
 
 def _described(result: RigCalibration, purpose: str, out: Path, report: Path | None) -> dict[str, Any]:
-    from bodydouble.calibration.calibration_checks import checks_of, worst
-    from bodydouble.calibration.report_json import report_json
-    from bodydouble.calibration.report_summary import summarize
+    from bodydouble.calibration.report.checks import checks_of, worst
+    from bodydouble.calibration.report.json import report_json
+    from bodydouble.calibration.report.summary import summarize
 
     summary = summarize(result)
     checks = checks_of(summary, purpose)
@@ -236,8 +236,8 @@ def _print_rig(result: RigCalibration, purpose: str, out: Path, report: Path | N
     from rich.console import Console
     from rich.text import Text
 
-    from bodydouble.calibration.calibration_checks import checks_of
-    from bodydouble.calibration.report_summary import summarize
+    from bodydouble.calibration.report.checks import checks_of
+    from bodydouble.calibration.report.summary import summarize
     from bodydouble.cli.calibration_table import print_calibration
     from bodydouble.cli.quality_table import STYLES
 

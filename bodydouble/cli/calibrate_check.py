@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from bodydouble.calibration.drift_result import Drift
+    from bodydouble.calibration.drift.result import Drift
     from bodydouble.calibration.rig import Rig
     from bodydouble.capture import Recording
 
@@ -99,7 +99,7 @@ def fitting(rig: Rig, recording: Recording, wanted: tuple[str, ...]) -> tuple[Ri
 def _with_landmarks(rig: Rig, recording: Recording, workers: int | None, progress: Any) -> Drift:
     import numpy as np
 
-    from bodydouble.calibration.drift import check_drift
+    from bodydouble.calibration.drift.check import check_drift
     from bodydouble.errors import DataError
     from bodydouble.hand_pose.detection import detect
     from bodydouble.hand_pose.landmark_errors import landmark_parts
@@ -121,8 +121,8 @@ def _with_landmarks(rig: Rig, recording: Recording, workers: int | None, progres
 
 def _with_boards(rig: Rig, recording: Recording, paths: list[Path], workers: int | None, progress: Any) -> Drift:
     from bodydouble.calibration import Board
-    from bodydouble.calibration.board_observations import observe
-    from bodydouble.calibration.drift import check_drift
+    from bodydouble.calibration.boards.observations import observe
+    from bodydouble.calibration.drift.check import check_drift
 
     boards = [Board.load(path) for path in paths]
     clocks = {name: camera.time_offset_s for name, camera in rig.cameras.items()}
@@ -135,7 +135,7 @@ def _with_boards(rig: Rig, recording: Recording, paths: list[Path], workers: int
 
 def _write_page(folder: Path, drift: Drift, rig: Rig, source: str) -> Path:
     from bodydouble.atomic import write_atomically
-    from bodydouble.calibration.drift_page import drift_page
+    from bodydouble.calibration.drift.page import drift_page
     from bodydouble.cli.check_summary import advice, sentence
 
     page = folder / PAGE

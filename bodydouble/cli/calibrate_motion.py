@@ -11,8 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from bodydouble.calibration import Rig
+    from bodydouble.calibration.localization.rig_motion import BodyMotion, RigMotion
     from bodydouble.calibration.observations import Observations
-    from bodydouble.calibration.rig_motion import BodyMotion, RigMotion
     from bodydouble.capture import Recording
 
 STAGES = {"detect": "Finding the tags", "locate": "Locating the rig"}
@@ -48,10 +48,10 @@ def motion(
     from bodydouble import __version__
     from bodydouble.atomic import write_atomically
     from bodydouble.calibration import read_rig
-    from bodydouble.calibration.board_observations import observe
-    from bodydouble.calibration.motion_sketch import motion_sketch
-    from bodydouble.calibration.rig_localization import locate
-    from bodydouble.calibration.tag_map import TagMap
+    from bodydouble.calibration.boards.observations import observe
+    from bodydouble.calibration.localization.motion_sketch import motion_sketch
+    from bodydouble.calibration.localization.rig_localization import locate
+    from bodydouble.calibration.localization.tag_map import TagMap
     from bodydouble.capture import open_recording
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.datasets.pipeline import cameras_from
@@ -98,7 +98,7 @@ def describe(found: RigMotion) -> dict[str, Any]:
 def _describe_body(body: BodyMotion) -> dict[str, Any]:
     import numpy as np
 
-    from bodydouble.calibration.rig_motion import outcome_counts
+    from bodydouble.calibration.localization.rig_motion import outcome_counts
 
     good, times = body.observed, body.times_s
     edge = np.append(times, times[-1:])

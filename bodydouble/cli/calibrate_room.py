@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from bodydouble.calibration import Rig
     from bodydouble.calibration.observations import Observations
-    from bodydouble.calibration.room_frame import RoomFrame
+    from bodydouble.calibration.room.room_frame import RoomFrame
 
 _SEPARATORS = "_-. "
 
@@ -51,9 +51,9 @@ def room(
     Example: bodydouble calibrate room rig.toml --board board.toml --images stills/ --forward y -o room_rig.toml
     """
     from bodydouble.calibration import read_rig
-    from bodydouble.calibration.resection import resect as find_cameras
-    from bodydouble.calibration.room_frame import align_to_points
-    from bodydouble.calibration.scene_points import ScenePoints
+    from bodydouble.calibration.room.resection import resect as find_cameras
+    from bodydouble.calibration.room.room_frame import align_to_points
+    from bodydouble.calibration.room.scene_points import ScenePoints
     from bodydouble.cli.room_summary import as_dict, lines
     from bodydouble.errors import UsageError
 
@@ -107,8 +107,8 @@ def click(
     Example: bodydouble calibrate click points.toml cam01=cam01_ext.png cam02=cam02_ext.png -o click.html
     """
     from bodydouble.calibration import read_rig
-    from bodydouble.calibration.scene_page import scene_page
-    from bodydouble.calibration.scene_points import ScenePoints
+    from bodydouble.calibration.room.scene_page import scene_page
+    from bodydouble.calibration.room.scene_points import ScenePoints
 
     _refuse_existing(out, force=force)
     known = read_rig(rig) if rig is not None else None
@@ -181,8 +181,8 @@ def _check_sizes(rig: Rig, images: dict[str, Path]) -> None:
 def _align_to_board(
     rig: Rig, board: Path, images: Path, forward: str, origin: str, frames: str | None, target: str | None
 ) -> RoomFrame:  # fmt: skip
-    from bodydouble.calibration.board import Board
-    from bodydouble.calibration.board_on_floor import align_to_board
+    from bodydouble.calibration.boards.board import Board
+    from bodydouble.calibration.room.board_on_floor import align_to_board
     from bodydouble.errors import UsageError
 
     try:
@@ -201,9 +201,9 @@ def _observed(rig: Rig, board: Any, images: Path) -> Observations:
     """Return what stills, one a camera, or a recording show of the board."""
     import numpy as np
 
-    from bodydouble.calibration.board_detection import BoardDetector
-    from bodydouble.calibration.board_images import spread_images
-    from bodydouble.calibration.board_observations import observe
+    from bodydouble.calibration.boards.detection import BoardDetector
+    from bodydouble.calibration.boards.images import spread_images
+    from bodydouble.calibration.boards.observations import observe
     from bodydouble.calibration.observations import Observations
     from bodydouble.capture.image_folder import list_images
     from bodydouble.capture.importing import open_recording

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bodydouble.calibration.board import Board
+    from bodydouble.calibration.boards.board import Board
     from bodydouble.calibration.observations import Observations
     from bodydouble.calibration.rig import Rig
     from bodydouble.capture import Recording
@@ -46,7 +46,7 @@ def check_outputs(force: bool, *outputs: Path | None) -> None:
 def check_report(folder: Path | None, force: bool) -> None:
     """Check that a report can be written to a folder. Raises: UsageError; an older report is only replaced with ``force``."""
     from bodydouble.atomic import check_can_be_written
-    from bodydouble.calibration.report import HTML_FILE, JSON_FILE
+    from bodydouble.calibration.report.write import HTML_FILE, JSON_FILE
     from bodydouble.errors import UsageError
 
     if folder is None:
@@ -134,7 +134,7 @@ def observe_in(recording: Recording, boards: Sequence[Board], rig: Rig | None, *
     """
     from dataclasses import replace
 
-    from bodydouble.calibration.board_observations import observe
+    from bodydouble.calibration.boards.observations import observe
     from bodydouble.errors import UsageError
 
     for name in recording.cameras:

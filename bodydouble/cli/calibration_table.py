@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from bodydouble.calibration.calibration_checks import CalibrationCheck
-    from bodydouble.calibration.report_summary import ReportSummary
+    from bodydouble.calibration.report.checks import CalibrationCheck
+    from bodydouble.calibration.report.summary import ReportSummary
     from bodydouble.calibration.rig_calibration import HeldOutScore
 
 SUBJECTS = 4
@@ -27,8 +27,8 @@ def print_calibration(
     """Print a calibrated rig for people. The verdict and what to do first come last, where the eye of whoever waited is."""
     from rich.text import Text
 
-    from bodydouble.calibration.calibration_checks import worst
-    from bodydouble.calibration.report_actions import actions, judged
+    from bodydouble.calibration.report.actions import actions, judged
+    from bodydouble.calibration.report.checks import worst
 
     console.print(cameras_table(summary))
     console.print()
@@ -54,8 +54,8 @@ def cameras_table(summary: ReportSummary) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from bodydouble.calibration.report_summary import median
-    from bodydouble.calibration.report_text import number
+    from bodydouble.calibration.report.summary import median
+    from bodydouble.calibration.report.text import number
 
     table = Table(header_style="dim", box=None, pad_edge=False)
     for title in ("camera", "on", "views", "solved px", "held out px", "focal px", "position", "rotation", "clock ms"):
@@ -83,8 +83,8 @@ def cameras_table(summary: ReportSummary) -> Table:
 
 def held_out_lines(summary: ReportSummary) -> list[str]:
     """Return how far board distances are off on unseen frames, with the calibrated clocks and as stamped, and whom that leaves out."""
-    from bodydouble.calibration.report_held_out import one_figure, unmeasured_cameras
-    from bodydouble.calibration.report_text import listed
+    from bodydouble.calibration.report.held_out import one_figure, unmeasured_cameras
+    from bodydouble.calibration.report.text import listed
 
     held_out, stamped = summary.held_out, summary.held_out_as_stamped
     if held_out is None or len(summary.distance_error_m) == 0:
@@ -104,7 +104,7 @@ def checks_table(checks: Sequence[CalibrationCheck]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from bodydouble.calibration.report_actions import actions
+    from bodydouble.calibration.report.actions import actions
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for _ in range(3):
@@ -118,13 +118,13 @@ def checks_table(checks: Sequence[CalibrationCheck]) -> RenderableType:
 
 
 def _errors(score: HeldOutScore) -> str:
-    from bodydouble.calibration.report_summary import finite_distance_errors, median, p95, rms
+    from bodydouble.calibration.report.summary import finite_distance_errors, median, p95, rms
 
     errors = 1000 * abs(finite_distance_errors(score))
     return f"{median(errors):.2f} mm (median), {rms(errors):.2f} mm (RMSE), {p95(errors):.2f} mm (p95)"
 
 
 def _spread(value: float | None, scale: float, unit: str) -> str:
-    from bodydouble.calibration.report_text import quantity
+    from bodydouble.calibration.report.text import quantity
 
     return "not measured" if value is None else f"± {quantity(scale * value, unit, 2)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bodydouble.calibration.drift_result import CameraDrift, Drift
+    from bodydouble.calibration.drift.result import CameraDrift, Drift
 
 _STYLES = {"still": "green", "moved": "bold red", "suspect": "yellow", "unknown": "dim"}
 _TITLES = ("camera", "", "turned °", "moved mm", "image px", "notices °", "error px", "once found", "moments")
@@ -94,7 +94,7 @@ def print_drift(drift: Drift, left_out: dict[str, str], page: Path | None) -> No
     from rich.table import Table
     from rich.text import Text
 
-    from bodydouble.calibration.report_text import with_sigma
+    from bodydouble.calibration.report.text import with_sigma
 
     console = Console(highlight=False)
     table = Table(header_style="dim", box=None, pad_edge=False)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bodydouble.calibration.board import Board
+    from bodydouble.calibration.boards.board import Board
     from bodydouble.calibration.rig import Rig
 
 

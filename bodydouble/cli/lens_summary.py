@@ -42,8 +42,8 @@ def describe_lens(
     found: IntrinsicsCalibration, camera: str, names: Sequence[str], observations: Observations, checks: Sequence[Check], out: Path
 ) -> dict[str, Any]:
     """Return what is printed, ready for JSON; ``names`` are those of the views that the lens was looked for in."""
-    from bodydouble.calibration.calibration_checks import worst
-    from bodydouble.calibration.models import name_of
+    from bodydouble.calibration.cameras.models import name_of
+    from bodydouble.calibration.report.checks import worst
 
     parameters = ("fx", "fy", "cx", "cy", *(f"distortion_{i + 1}" for i in range(len(found.model.distortion))))
     return {

@@ -13,7 +13,7 @@ def lines(result: Resection | RoomFrame) -> list[str]:
     """Return what a person is told about a room frame or a resection."""
     import numpy as np
 
-    from bodydouble.calibration.resection import Resection
+    from bodydouble.calibration.room.resection import Resection
 
     scene = result.scene
     said = []
@@ -56,7 +56,7 @@ def as_dict(result: Resection | RoomFrame) -> dict[str, Any]:
     """Return the same for a program; what is not known is null."""
     import numpy as np
 
-    from bodydouble.calibration.resection import Resection
+    from bodydouble.calibration.room.resection import Resection
 
     scene = result.scene
     distance = np.linalg.norm(result.residual_px, axis=-1)

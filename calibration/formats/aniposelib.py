@@ -15,12 +15,12 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field
 
 from bodydouble.atomic import write_atomically
-from bodydouble.calibration.fisheye import FisheyeCamera
+from bodydouble.calibration.cameras.fisheye import FisheyeCamera
+from bodydouble.calibration.cameras.parametric_camera import ParametricCamera
+from bodydouble.calibration.cameras.pinhole import PinholeCamera
 from bodydouble.calibration.formats.camera_matrix import camera_from_matrix, matrix_of
 from bodydouble.calibration.formats.length_unit import Unit, metres_in, metres_per_unit
 from bodydouble.calibration.formats.mounting import cannot_hold, check_names, only_body, rig_from_file
-from bodydouble.calibration.parametric_camera import ParametricCamera
-from bodydouble.calibration.pinhole import PinholeCamera
 from bodydouble.calibration.rig import MountedCamera, Rig
 from bodydouble.calibration.transform import invert, pose_from_rotvec, rotvec_of
 from bodydouble.config import parse_settings, read_toml

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from bodydouble.calibration.fisheye624 import Fisheye624Camera
+from bodydouble.calibration.cameras.fisheye624 import Fisheye624Camera
 from bodydouble.calibration.formats.file_text import read_text
 from bodydouble.calibration.formats.mounting import rig_from_file, rigid, rigid_from_matrix
 from bodydouble.calibration.rig import MountedCamera, Rig

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.fisheye import FisheyeCamera
-from bodydouble.calibration.pinhole import PinholeCamera
+from bodydouble.calibration.cameras.fisheye import FisheyeCamera
+from bodydouble.calibration.cameras.pinhole import PinholeCamera
 
 _FULL = 14
 """k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tau_x tau_y: all that OpenCV has, the last six for thin prisms and tilted sensors."""

@@ -26,14 +26,14 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from bodydouble.atomic import write_atomically
-from bodydouble.calibration.double_sphere import DoubleSphereCamera
-from bodydouble.calibration.fisheye import FisheyeCamera
+from bodydouble.calibration.cameras.double_sphere import DoubleSphereCamera
+from bodydouble.calibration.cameras.fisheye import FisheyeCamera
+from bodydouble.calibration.cameras.omni import OmniCamera
+from bodydouble.calibration.cameras.parametric_camera import ParametricCamera
+from bodydouble.calibration.cameras.pinhole import PinholeCamera
 from bodydouble.calibration.formats.file_text import read_text
 from bodydouble.calibration.formats.mounting import cannot_hold, only_body, rig_from_file, rigid_from_matrix
 from bodydouble.calibration.formats.yaml_text import parse_yaml
-from bodydouble.calibration.omni import OmniCamera
-from bodydouble.calibration.parametric_camera import ParametricCamera
-from bodydouble.calibration.pinhole import PinholeCamera
 from bodydouble.calibration.rig import MountedCamera, Rig
 from bodydouble.calibration.transform import invert, pose_distance
 from bodydouble.config import parse_settings

@@ -32,15 +32,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.atomic import write_atomically
-from bodydouble.calibration.fisheye import FisheyeCamera
+from bodydouble.calibration.cameras.fisheye import FisheyeCamera
+from bodydouble.calibration.cameras.omni import OmniCamera
+from bodydouble.calibration.cameras.parametric_camera import ParametricCamera
+from bodydouble.calibration.cameras.pinhole import PinholeCamera
 from bodydouble.calibration.formats.camera_matrix import camera_from_matrix, focal_and_center, matrix_of
 from bodydouble.calibration.formats.file_text import read_text
 from bodydouble.calibration.formats.length_unit import Unit, metres_in, metres_per_unit
 from bodydouble.calibration.formats.mounting import cannot_hold, check_names, rig_from_file, rigid
 from bodydouble.calibration.formats.yaml_text import matrix_from, number, parse_yaml
-from bodydouble.calibration.omni import OmniCamera
-from bodydouble.calibration.parametric_camera import ParametricCamera
-from bodydouble.calibration.pinhole import PinholeCamera
 from bodydouble.calibration.rig import MountedCamera, Rig
 from bodydouble.calibration.transform import invert, pose_from_rotvec
 from bodydouble.errors import UsageError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bodydouble.calibration.pinhole import PinholeCamera
+from bodydouble.calibration.cameras.pinhole import PinholeCamera
 from bodydouble.calibration.rig import MountedCamera, Rig
 from bodydouble.calibration.transform import is_rotation, pose_from
 from bodydouble.errors import UsageError

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bodydouble.calibration import Board, MountedCamera, PinholeCamera, Rig, read_caliscope
-from bodydouble.calibration.board_observations import observe
+from bodydouble.calibration.boards.observations import observe
 from bodydouble.calibration.held_out import only, score_held_out
 from bodydouble.calibration.in_step import in_step
 from bodydouble.calibration.observations import NO_FRAME, Observations

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from bodydouble.calibration import MODELS, CameraModel, FisheyeCamera, MountedCamera, PinholeCamera, Rig, Sigma, contains, transform
-from bodydouble.calibration.board import Board, Targets
-from bodydouble.calibration.board_file import parse_board
-from bodydouble.calibration.board_pattern import board_pattern, tag_pattern
+from bodydouble.calibration.boards.board import Board, Targets
+from bodydouble.calibration.boards.board_file import parse_board
+from bodydouble.calibration.boards.pattern import board_pattern, tag_pattern
 from bodydouble.calibration.observations import Observations, views_of
 from bodydouble.calibration.pnp import target_poses
 from bodydouble.calibration.rig_calibration import HeldOutScore, RigCalibration
-from bodydouble.calibration.scene_points import ScenePoints
+from bodydouble.calibration.room.scene_points import ScenePoints
 from bodydouble.calibration.transform import pose_from_rotvec
 
 
@@ -278,7 +278,7 @@ def _simulated_room(
 @pytest.fixture(scope="session")
 def caliscope_observations(shared_data: Path) -> Observations:
     """What four real webcams saw of a hand-held board."""
-    from bodydouble.calibration.board_observations import observe
+    from bodydouble.calibration.boards.observations import observe
     from bodydouble.capture import open_recording
 
     folder = shared_data / "multicam_calib" / "caliscope_hands_board"

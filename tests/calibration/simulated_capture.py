@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration import PinholeCamera, rotation
-from bodydouble.calibration.board import Board, Targets
-from bodydouble.calibration.board_file import parse_board
-from bodydouble.calibration.camera_model import CameraModel, contains
+from bodydouble.calibration.boards.board import Board, Targets
+from bodydouble.calibration.boards.board_file import parse_board
+from bodydouble.calibration.cameras.camera_model import CameraModel, contains
 from bodydouble.calibration.observations import NO_FRAME, Observations
 from bodydouble.calibration.presets import BACKPACK, HELMET
 from bodydouble.calibration.rig import MountedCamera, Rig

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration import MountedCamera, PinholeCamera, Rig
-from bodydouble.calibration.board import Board
-from bodydouble.calibration.board_pattern import board_pattern
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.boards.board import Board
+from bodydouble.calibration.boards.pattern import board_pattern
+from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.transform import pose_from
 
 FloatArray = npt.NDArray[np.float64]

@@ -18,11 +18,11 @@ from bodydouble.calibration import (
     rotation,
     transform,
 )
-from bodydouble.calibration.bundle_images import images_of
-from bodydouble.calibration.bundle_linearization import Linearization, linearize, residuals
-from bodydouble.calibration.bundle_normal import Normal, normal_equations
-from bodydouble.calibration.bundle_priors import Priors
-from bodydouble.calibration.bundle_state import STATIC, Layout, State, Structure, Views, layout, motion_of, stepped
+from bodydouble.calibration.bundle.images import images_of
+from bodydouble.calibration.bundle.linearization import Linearization, linearize, residuals
+from bodydouble.calibration.bundle.normal import Normal, normal_equations
+from bodydouble.calibration.bundle.priors import Priors
+from bodydouble.calibration.bundle.state import STATIC, Layout, State, Structure, Views, layout, motion_of, stepped
 
 FloatArray = npt.NDArray[np.float64]
 

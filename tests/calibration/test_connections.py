@@ -7,7 +7,7 @@ import pytest
 from simulated_capture import room_tags
 from test_pose_graph import connected, moving_board, structure_of
 
-from bodydouble.calibration.bundle_state import STATIC, Structure
+from bodydouble.calibration.bundle.state import STATIC, Structure
 from bodydouble.calibration.connections import NotConnectedError, check_all_saw, check_connected
 from bodydouble.calibration.observations import Observations, views_of
 from bodydouble.calibration.pose_graph import connect

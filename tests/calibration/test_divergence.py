@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bodydouble.calibration.board import join_targets
+from bodydouble.calibration.boards.board import join_targets
 from bodydouble.calibration.divergence import DivergedError, check_settled
 from bodydouble.errors import DataError
 

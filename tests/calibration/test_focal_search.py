@@ -7,7 +7,7 @@ import pytest
 from test_pnp import BOARD, seen_from
 
 from bodydouble.calibration import FisheyeCamera, PinholeCamera
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.focal_search import LENSES, first_guess
 from bodydouble.calibration.transform import apply
 

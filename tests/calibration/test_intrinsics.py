@@ -12,15 +12,15 @@ from simulated_capture import charuco
 from test_pnp import seen_from
 
 from bodydouble.calibration import FisheyeCamera, PinholeCamera
-from bodydouble.calibration.board import Board
-from bodydouble.calibration.board_detection import BoardDetector
-from bodydouble.calibration.board_file import parse_board
-from bodydouble.calibration.bundle_state import Views
-from bodydouble.calibration.camera_model import CameraModel, contains
+from bodydouble.calibration.boards.board import Board
+from bodydouble.calibration.boards.board_file import parse_board
+from bodydouble.calibration.boards.detection import BoardDetector
+from bodydouble.calibration.bundle.state import Views
+from bodydouble.calibration.cameras.camera_model import CameraModel, contains
+from bodydouble.calibration.cameras.models import MODELS
 from bodydouble.calibration.focal_search import LENSES
 from bodydouble.calibration.formats.qualisys import read_qualisys
 from bodydouble.calibration.intrinsics import CENTER_SIGMA, IntrinsicsCalibration, calibrate_lens, find_lens, intrinsics_priors, lens_of
-from bodydouble.calibration.models import MODELS
 from bodydouble.calibration.observations import Observations, views_of
 from bodydouble.calibration.transform import apply, pose_distance
 from bodydouble.errors import DataError

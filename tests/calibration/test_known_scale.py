@@ -13,7 +13,7 @@ from simulated_capture import as_built, standing_rig
 from bodydouble.calibration.known_scale import known_scale
 from bodydouble.calibration.presets import preset_rig
 from bodydouble.calibration.rig import Rig, Sigma
-from bodydouble.calibration.room_frame import FrameChange
+from bodydouble.calibration.room.room_frame import FrameChange
 from bodydouble.calibration.transform import pose_from_rotvec
 
 

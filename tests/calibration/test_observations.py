@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bodydouble.calibration.board import Targets, join_targets
+from bodydouble.calibration.boards.board import Targets, join_targets
 from bodydouble.calibration.observations import NO_FRAME, Observations, views_of
 
 GRID = np.stack(np.meshgrid(np.arange(4), np.arange(3), [0]), axis=-1).reshape(-1, 3) * 0.1

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_pnp import BOARD, FISHEYE, PINHOLE, TAG, seen_from
 
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.plane_pose import plane_poses, turn_to_z
 from bodydouble.calibration.pnp import target_poses
 from bodydouble.calibration.transform import apply, is_rotation, pose_distance

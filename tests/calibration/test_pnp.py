@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bodydouble.calibration import FisheyeCamera, PinholeCamera
-from bodydouble.calibration.camera_model import CameraModel
+from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.pnp import FEWEST_POINTS, target_poses
 from bodydouble.calibration.transform import apply, pose_distance, pose_from, pose_from_rotvec
 

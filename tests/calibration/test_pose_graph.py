@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_capture import Truth, charuco, hand_held, person, room_tags, simulate, standing_rig
 
-from bodydouble.calibration.bundle_state import STATIC, Structure, Views
+from bodydouble.calibration.bundle.state import STATIC, Structure, Views
 from bodydouble.calibration.connections import NotConnectedError, check_connected
 from bodydouble.calibration.observations import Observations, views_of
 from bodydouble.calibration.pose_graph import PoseGraph, connect

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bodydouble.calibration.report_camera_maps import MOST_ARROWS, coverage_map, residual_map
-from bodydouble.calibration.report_histogram import distance_histogram, error_histogram, histogram_reach
-from bodydouble.calibration.report_rig_sketch import body_scene, rig_sketches
-from bodydouble.calibration.report_summary import CameraSummary, ReportSummary, summarize
+from bodydouble.calibration.report.camera_maps import MOST_ARROWS, coverage_map, residual_map
+from bodydouble.calibration.report.histogram import distance_histogram, error_histogram, histogram_reach
+from bodydouble.calibration.report.rig_sketch import body_scene, rig_sketches
+from bodydouble.calibration.report.summary import CameraSummary, ReportSummary, summarize
 
 
 @pytest.fixture(scope="module")

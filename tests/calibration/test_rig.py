@@ -12,7 +12,7 @@ import pytest
 
 from bodydouble.cache import content_key
 from bodydouble.calibration import MODELS, MountedCamera, PinholeCamera, Rig
-from bodydouble.calibration.models import name_of
+from bodydouble.calibration.cameras.models import name_of
 from bodydouble.calibration.rig import Assumed, Sigma
 from bodydouble.errors import UnknownNameError, UsageError
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from simulated_capture import as_built, charuco, hand_held, person, room_tags, simulate, standing_rig, with_clocks
 
-from bodydouble.calibration.board import Board
+from bodydouble.calibration.boards.board import Board
 from bodydouble.calibration.connections import NotConnectedError
 from bodydouble.calibration.observations import NO_FRAME, Observations
 from bodydouble.calibration.presets import preset_rig

@@ -11,7 +11,7 @@ from simulated_capture import charuco
 from test_pnp import seen_from
 
 from bodydouble.calibration import PinholeCamera
-from bodydouble.calibration.bundle_state import Views
+from bodydouble.calibration.bundle.state import Views
 from bodydouble.calibration.observations import Observations, views_of
 from bodydouble.calibration.transform import apply
 from bodydouble.calibration.view_selection import sharpness, spread_moments, spread_views

@@ -44,7 +44,7 @@ def test_a_printed_board_is_found_again(board: Path, tmp_path: Path) -> None:
     done = call("find", tmp_path / "board.png", "--square-size", 0.03, "-o", tmp_path / "found.toml")
     assert "charuco 5x7 squares of 30 mm, markers of 21.9 mm, DICT_4X4_50, inverted" in done.stdout
     assert "DICT_4X4_100, DICT_4X4_250, DICT_4X4_1000 start with the same markers" in done.stdout
-    from bodydouble.calibration.board import Board
+    from bodydouble.calibration.boards.board import Board
 
     found = Board.load(tmp_path / "found.toml").settings
     assert found.marker_size == pytest.approx(0.022, abs=3e-4)

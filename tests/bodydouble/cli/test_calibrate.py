@@ -22,8 +22,8 @@ from simulated_recording import GREY, SIZE, GreyImage, photograph, small_rig, wr
 from typer.testing import CliRunner
 
 from bodydouble.calibration import PinholeCamera, Rig
-from bodydouble.calibration.board import Board, join_targets
-from bodydouble.calibration.board_file import parse_board
+from bodydouble.calibration.boards.board import Board, join_targets
+from bodydouble.calibration.boards.board_file import parse_board
 from bodydouble.calibration.connections import NotConnectedError
 from bodydouble.calibration.formats.qualisys import read_qualisys
 from bodydouble.calibration.observations import Observations
@@ -181,7 +181,7 @@ def test_what_cannot_be_asked_for_is_told_before_any_image_is_read(take: Take, t
     def unexpected(*arguments: Any, **options: Any) -> None:
         raise AssertionError("images were read")
 
-    monkeypatch.setattr("bodydouble.calibration.board_observations.observe", unexpected)
+    monkeypatch.setattr("bodydouble.calibration.boards.observations.observe", unexpected)
     out, board = tmp_path / "rig.toml", ("--board", take.board)
     (tmp_path / "a file").write_text("")
     for error, sentence, arguments in [
@@ -292,7 +292,7 @@ def seen_instead(seen: Observations) -> Any:
     class Patched:
         def __enter__(self) -> None:
             self.patch = patch.__enter__()
-            self.patch.setattr("bodydouble.calibration.board_observations.observe", lambda *a, **k: seen)
+            self.patch.setattr("bodydouble.calibration.boards.observations.observe", lambda *a, **k: seen)
 
         def __exit__(self, *error: Any) -> None:
             patch.__exit__(*error)

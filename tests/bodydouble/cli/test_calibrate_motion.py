@@ -15,10 +15,10 @@ from simulated_capture import as_built, person, room_tags, simulate
 from typer.testing import CliRunner
 
 from bodydouble.calibration import Rig, Sigma
+from bodydouble.calibration.localization.rig_motion import RigMotion
+from bodydouble.calibration.localization.tag_map import TagMap
 from bodydouble.calibration.observations import Observations
 from bodydouble.calibration.presets import preset_rig
-from bodydouble.calibration.rig_motion import RigMotion
-from bodydouble.calibration.tag_map import TagMap
 from bodydouble.calibration.transform import invert, pose_distance
 from bodydouble.cli.calibrate import app
 from bodydouble.errors import DataError, FileExistsUsageError, UnknownNameError, UsageError
@@ -57,7 +57,7 @@ def seen(monkeypatch: pytest.MonkeyPatch, true_rig: Rig) -> Any:
     """Give a function that decides what is found in the recording, from now on."""
 
     def find(observations: Observations) -> None:
-        from bodydouble.calibration import board_observations
+        from bodydouble.calibration.boards import observations as board_observations
 
         def observe(recording: Any, boards: Any, **options: Any) -> Observations:
             rows = [observations.cameras.index(name) for name in recording.cameras]

@@ -13,11 +13,11 @@ import typer
 from typer.testing import CliRunner
 
 from bodydouble.calibration import MountedCamera, PinholeCamera, Rig
-from bodydouble.calibration.board import Board
-from bodydouble.calibration.board_file import parse_board
-from bodydouble.calibration.board_pattern import board_pattern
-from bodydouble.calibration.room_frame import FrameChange
-from bodydouble.calibration.scene_points import ScenePoints
+from bodydouble.calibration.boards.board import Board
+from bodydouble.calibration.boards.board_file import parse_board
+from bodydouble.calibration.boards.pattern import board_pattern
+from bodydouble.calibration.room.room_frame import FrameChange
+from bodydouble.calibration.room.scene_points import ScenePoints
 from bodydouble.calibration.transform import apply, invert, pose_distance, pose_from, pose_from_rotvec
 from bodydouble.cli.calibrate_room import camera_of, click, named_images, room
 from bodydouble.errors import DataError, FileExistsUsageError, UnknownNameError, UsageError

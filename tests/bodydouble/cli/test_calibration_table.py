@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from bodydouble.calibration import MountedCamera, PinholeCamera, Sigma
-from bodydouble.calibration.board import Targets
-from bodydouble.calibration.calibration_checks import checks_of
-from bodydouble.calibration.report_coverage import coverage_of
-from bodydouble.calibration.report_links import Link
-from bodydouble.calibration.report_summary import CameraSummary, ReportSummary
+from bodydouble.calibration.boards.board import Targets
+from bodydouble.calibration.report.checks import checks_of
+from bodydouble.calibration.report.coverage import coverage_of
+from bodydouble.calibration.report.links import Link
+from bodydouble.calibration.report.summary import CameraSummary, ReportSummary
 from bodydouble.calibration.rig_calibration import HeldOutScore
 from bodydouble.cli.calibration_table import print_calibration
 

@@ -1,0 +1,1 @@
+"""Boards and tags: their files, printing them, finding them in images."""

@@ -1,0 +1,1 @@
+"""The bundle adjustment: unknowns, derivatives, noise, and the solver."""

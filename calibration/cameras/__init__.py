@@ -1,0 +1,1 @@
+"""Lens models: from points to pixels and back, with derivatives."""

@@ -1,0 +1,1 @@
+"""Whether a camera has moved since the calibration."""

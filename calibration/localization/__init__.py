@@ -1,0 +1,1 @@
+"""Where a worn rig is: tag maps, and poses of its bodies over time."""

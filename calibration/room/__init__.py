@@ -1,0 +1,1 @@
+"""Ties a rig to the room: measured points, a board on the floor."""
