@@ -15,7 +15,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _CLEAR = 0.25
 """Share of a frame period that a clock may be out by without a doubt about which frames were taken together."""
-_MOST_GROUPINGS = 8
+_MOST_GROUPINGS = 4
 
 
 def in_step(observations: Observations, offset_s: FloatArray) -> Observations:
