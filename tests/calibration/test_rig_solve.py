@@ -196,6 +196,7 @@ def test_a_camera_that_shares_nothing_is_named() -> None:
     assert caught.value.missing == ("cam3",)
 
 
+@pytest.mark.slow
 def test_a_camera_whose_frames_are_in_the_wrong_order_is_named_and_no_rig_comes_out() -> None:
     _, seen, _ = standing(seconds=4)
     pixels = seen.pixels.copy()
