@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -231,6 +233,28 @@ def test_every_real_camera_is_scored_though_one_lags_by_most_of_a_frame(caliscop
     lag = caliscope.rig.camera("cam_1")
     assert -0.167 < lag.time_offset_s < -0.083
     assert (lag.sigma.time_offset_s or 1) < 0.03
+
+
+def test_how_much_the_images_change_says_the_same_about_the_lag_without_any_calibration(shared_data: Path) -> None:
+    """All four see the same man move: frames in which much changes are the same ones in all, but for a camera whose frames come late."""
+    from bodydouble.capture import open_recording
+
+    recording = open_recording(shared_data / "multicam_calib" / "caliscope_hands_board")
+    change = []
+    for name in recording.cameras:
+        small = [image.reshape(45, 16, 80, 16, 3).mean(axis=(1, 3, 4)) for _, _, image in recording.frames(name)]
+        moved = np.log([np.abs(after - before).mean() for before, after in itertools.pairwise(small)])
+        change.append((moved - moved.mean()) / moved.std())
+    count = min(map(len, change))
+
+    def likeness(one: int, two: int, later: int) -> float:
+        return float(np.mean(change[one][1 : count - 1] * change[two][1 + later : count - 1 + later]))
+
+    def best(one: int, two: int) -> int:
+        return max((-1, 0, 1), key=lambda later: likeness(one, two, later))
+
+    assert best(0, 2) == best(0, 3) == best(2, 3) == 0
+    assert best(0, 1) == best(2, 1) == best(3, 1) == 1  # what cam_1 shows at frame k + 1 the others show at frame k
 
 
 def test_real_cameras_whose_odd_frames_are_gone_are_calibrated_as_stamped(caliscope_observations: Observations) -> None:
