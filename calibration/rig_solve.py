@@ -69,15 +69,19 @@ def calibrate_rig(
     """
     began = time.monotonic()
     solved = _solve(observations, settings, progress)
-    as_stamped = score_held_out(solved.rig, only(observations, _held_out(observations, solved, settings.train)))
+    unseen = only(observations, _held_out(observations, solved, settings.train))
+    as_stamped = score_held_out(solved.rig, unseen)
     candidates = [solved]
     for offset_s in groupings(observations, _offsets(solved)):
         regrouped = in_step(observations, offset_s)
         if not any(np.array_equal(regrouped.frame_index, other.observations.frame_index) for other in candidates):
             candidates += _solve_in_step(solved, regrouped, offset_s, settings, progress)
-    solved = min(candidates, key=lambda candidate: _misfit(candidate, settings.train))
+    if len(candidates) > 1:
+        solved = min(candidates, key=lambda candidate: _misfit(candidate, settings.train))
     in_time = in_step(observations, _offsets(solved)) if len(candidates) == 1 else solved.observations
-    held_out = score_held_out(solved.rig, only(in_time, _held_out(in_time, solved, settings.train)))
+    unseen_in_time = only(in_time, _held_out(in_time, solved, settings.train))
+    same = solved is candidates[0] and np.array_equal(unseen_in_time.frame_index, unseen.frame_index)
+    held_out = as_stamped if same else score_held_out(solved.rig, unseen_in_time)
     result = replace(solved, held_out=held_out, held_out_as_stamped=as_stamped, solve_seconds=time.monotonic() - began)
     check_settled(result)
     return result
