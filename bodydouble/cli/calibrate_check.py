@@ -32,9 +32,9 @@ def check(
 ) -> None:
     """Tell whether a camera has moved since the calibration, which one, when, and by how much.
 
-    Compares what cameras on one body see at the same moment: a person's landmarks, which show turns of one to two degrees where three cameras or more
-    see the person, or with --board boards and tags, which show half a degree where the rig has its standard deviations. Exit code 0: no camera moved; 1: one did, or it could not be told;
-    2: rig and recording do not fit.
+    Compares what cameras on one body see at the same moment: a person's landmarks, which show turns of about two degrees where three cameras or more
+    see the person, or with --board boards and tags, which show half a degree where the rig has its standard deviations. Exit code 0: no camera
+    moved; 1: one did, or it could not be told; 2: rig and recording do not fit.
 
     Example: bodydouble calibrate check rig.toml takes/pour
 
