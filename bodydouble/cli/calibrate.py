@@ -207,7 +207,12 @@ def convert(
 ) -> None:
     """Convert a calibration between file formats.
 
+    Reads rig.toml and files of Kalibr, OpenCV, aniposelib, Qualisys, Caliscope and Aria. Kalibr's file holds a pinhole lens only where k3 is 0,
+    which calibrate rig does not find: for Kalibr calibrate with --lens fisheye.
+
     Example: bodydouble calibrate convert camchain.yaml rig.toml --to rig
+
+    Example: bodydouble calibrate convert rig.toml cameras.yaml --to opencv
     """
     from bodydouble.calibration import convert_rig
 

@@ -87,7 +87,7 @@ def room(
 
 def click(
     points: Path = typer.Argument(
-        ..., metavar="POINTS", help="A TOML file with [points] and name = [x, y, z] in m; clicks in it are kept.", show_default=False
+        ..., metavar="POINTS", help=r"A TOML file with \[points] and name = \[x, y, z] in m; clicks in it are kept.", show_default=False
     ),
     images: list[str] = typer.Argument(
         ...,
