@@ -88,7 +88,7 @@ def open_recording(path: Path, *, stills: bool = False, progress: Progress = sil
     identity = [
         [name, [[str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns] for f in files_of(source)]] for name, source in sources.items()
     ]
-    key = content_key(identity, timestamps, rig.is_file())
+    key = content_key(identity, timestamps, str(rig.resolve()) if rig.is_file() else None)
     folder = cache_folder() / "imports" / key
     if not (folder / SETTINGS_NAME).is_file():
         times, sizes, clock = _times_and_sizes(sources, timestamps, stills=stills, progress=progress)
@@ -141,9 +141,12 @@ def _sources_in(folder: Path, *, stills: bool) -> list[Path]:
 
 
 def _beside(sources: Iterable[Path]) -> Path | None:
-    folders = {source.resolve().parent for source in sources}
-    candidate = folders.pop() / FILE_NAME
-    return candidate if not folders and candidate.is_file() else None
+    named = list(sources)
+    for folders in ({Path(os.path.abspath(source)).parent for source in named}, {source.resolve().parent for source in named}):
+        candidate = folders.pop() / FILE_NAME
+        if not folders and candidate.is_file():
+            return candidate  # beside the links, if the videos are links, goes before beside what they point to
+    return None
 
 
 def _times_and_sizes(

@@ -73,6 +73,7 @@ def find(
     """
     from bodydouble.calibration.boards.images import spread_images
     from bodydouble.calibration.boards.search import search_board
+    from bodydouble.cli.calibration_inputs import check_inputs_stay
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.errors import DataError, UsageError
 
@@ -81,6 +82,7 @@ def find(
     if out is not None:
         if square_size is None:
             raise UsageError("A board file needs sizes, which an image does not show: measure a square and give --square-size, in metres.")
+        check_inputs_stay([out], [image])
         if not force:
             _refuse_existing([out])
     images = [grey for _, grey in spread_images(image, IMAGES)]

@@ -69,6 +69,7 @@ def intrinsics(
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.errors import DataError
 
+    inputs.check_inputs_stay([out], [path, *board])
     inputs.check_outputs(force, out)
     inputs.check_lens(lens)
     thresholds(purpose)
@@ -150,6 +151,7 @@ def rig(
     from bodydouble.datasets.pipeline import cameras_from
 
     began = time.monotonic()
+    inputs.check_inputs_stay([out, tag_map], board)
     inputs.check_outputs(force, out, tag_map)
     inputs.check_report(report, force)
     inputs.check_lens(lens)

@@ -46,6 +46,7 @@ def check(
     from bodydouble.cli.stage_bars import stage_bars
     from bodydouble.datasets.pipeline import cameras_from
 
+    check_report_folder(report)
     given = read_rig(rig)
     with stage_bars(STAGES, shown=not as_json) as progress:
         opened = open_recording(recording, stills=bool(board))
@@ -58,6 +59,18 @@ def check(
         print_drift(drift, left_out, page)
     if drift.finding != "still":
         raise typer.Exit(1)
+
+
+def check_report_folder(folder: Path | None) -> None:
+    """Check, before the first image is read, that the page can be written. Raises: UsageError for a file; as ``check_can_be_written``."""
+    from bodydouble.atomic import check_can_be_written
+    from bodydouble.errors import UsageError
+
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; --report takes a folder, e.g. {folder.with_suffix('')}_report.")
+    check_can_be_written(folder / PAGE)
 
 
 def fitting(rig: Rig, recording: Recording, wanted: tuple[str, ...]) -> tuple[Rig, Recording, dict[str, str]]:

@@ -54,6 +54,7 @@ def room(
     from bodydouble.calibration.room.resection import resect as find_cameras
     from bodydouble.calibration.room.room_frame import align_to_points
     from bodydouble.calibration.room.scene_points import ScenePoints
+    from bodydouble.cli.calibration_inputs import check_inputs_stay
     from bodydouble.cli.room_summary import as_dict, lines
     from bodydouble.errors import UsageError
 
@@ -67,6 +68,7 @@ def room(
         raise UsageError("--board needs --images: a folder with one image a camera, or a recording in which the board lies on the floor.")
     if points is not None and images is not None:
         raise UsageError("--images goes with --board; what was clicked in images is in the file of --points.")
+    check_inputs_stay([out], [points, board])
     _refuse_existing(out, force=force)
     given = read_rig(rig)
     if points is not None:
@@ -109,7 +111,9 @@ def click(
     from bodydouble.calibration import read_rig
     from bodydouble.calibration.room.scene_page import scene_page
     from bodydouble.calibration.room.scene_points import ScenePoints
+    from bodydouble.cli.calibration_inputs import check_inputs_stay
 
+    check_inputs_stay([out], [points, rig])
     _refuse_existing(out, force=force)
     known = read_rig(rig) if rig is not None else None
     named = named_images(images, None if known is None else known.names)

@@ -43,6 +43,16 @@ def check_outputs(force: bool, *outputs: Path | None) -> None:
         check_can_be_written(path)
 
 
+def check_inputs_stay(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
+    """Check that no output, --force or not, takes the place of a file that the command reads. Raises: UsageError naming the file."""
+    from bodydouble.errors import UsageError
+
+    read = [path.resolve() for path in inputs if path is not None]
+    for path in outputs:
+        if path is not None and path.resolve() in read:
+            raise UsageError(f"{path} is a file that this command reads, and it would be lost. Choose another output with -o.")
+
+
 def check_report(folder: Path | None, force: bool) -> None:
     """Check that a report can be written to a folder. Raises: UsageError; an older report is only replaced with ``force``."""
     from bodydouble.atomic import check_can_be_written

@@ -157,8 +157,10 @@ def read_caliscope_board(values: dict[str, Any], *, source: str) -> BoardSetting
             square = min(float(values["board_height"]) / rows, float(values["board_width"]) / columns) * metres
         scale = float(values["aruco_scale"])
         dictionary, inverted = str(values["dictionary"]), bool(values["inverted"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except KeyError as error:
         raise UsageError(f"{source} looks like Caliscope's charuco.toml, but {error} is missing or wrong.") from None
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise UsageError(f"{source} looks like Caliscope's charuco.toml, but a value in it is wrong: {error}.") from None
     board = {
         "type": "charuco", "columns": columns, "rows": rows, "square_size": square, "marker_size": round(square * scale, 9),
         "dictionary": dictionary, "inverted": inverted, "legacy_layout": bool(values.get("legacy_pattern", False)),

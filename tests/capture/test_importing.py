@@ -203,6 +203,34 @@ def test_a_changed_video_is_imported_again(videos, make_video, tmp_path):
     assert len(second.times("a")) == 5
 
 
+def links_to(videos: list[Path], folder: Path) -> Path:
+    folder.mkdir()
+    for video in videos:
+        (folder / video.name).symlink_to(video)
+    return folder
+
+
+def test_capture_times_beside_links_go_before_those_beside_what_they_point_to(videos, tmp_path):
+    def write(folder: Path, interval: float) -> None:
+        rows = [f"{camera},{i},{i * interval}" for camera in "ab" for i in range(10)]
+        (folder / "timestamps.csv").write_text("camera,frame_index,time_s\n" + "\n".join(rows))
+
+    write(tmp_path / "in", 0.1)
+    assert np.allclose(open_recording(links_to(videos, tmp_path / "bare")).times("a"), np.arange(10) * 0.1)
+    linked = links_to(videos, tmp_path / "linked")
+    write(linked, 0.2)
+    assert np.allclose(open_recording(linked).times("a"), np.arange(10) * 0.2)
+
+
+def test_the_same_videos_beside_another_rig_get_that_rig(videos, tmp_path):
+    for name in ("one", "two"):
+        (links_to(videos, tmp_path / name) / "rig.toml").write_text(f"# {name}")
+    for name in ("one", "two"):
+        rig = open_recording(tmp_path / name).rig_path
+        assert rig is not None
+        assert rig.read_text() == f"# {name}"
+
+
 def test_one_video_is_a_recording_of_one_camera(videos):
     recording = open_recording(videos[0])
     assert (recording.cameras, recording.settings.name) == (("a",), "a")

@@ -133,3 +133,11 @@ def test_no_board_says_what_was_tried(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verb", ["print", "find"])
 def test_help_shows_an_example(verb: str) -> None:
     assert f"Example: bodydouble board {verb}" in call(verb, "--help").stdout
+
+
+def test_the_image_is_never_replaced_by_the_board_file(tmp_path: Path) -> None:
+    image = tmp_path / "image.png"
+    image.write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"image\.png is a file that this command reads"):
+        run.invoke(app, ["find", str(image), "--square-size", "0.05", "-o", str(image), "--force"], catch_exceptions=False)
+    assert image.read_bytes() == b"mine"

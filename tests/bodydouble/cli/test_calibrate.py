@@ -515,3 +515,13 @@ def wait_until(done: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not done() and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def test_a_board_file_is_never_replaced_by_the_output(take: Take):
+    before = take.board.read_text()
+    for command in ("rig", "intrinsics"):
+        with pytest.raises(UsageError, match=r"board\.toml is a file that this command reads, and it would be lost"):
+            run.invoke(
+                app, [command, str(take.recording), "--board", str(take.board), "-o", str(take.board), "--force"], catch_exceptions=False
+            )
+    assert take.board.read_text() == before

@@ -183,3 +183,12 @@ def test_too_little_in_common_ends_with_1_and_says_what_to_film(blank: Path, tmp
     said = " ".join(call(tmp_path / "rig.toml", blank, code=1).stdout.split())
     assert "Too little was seen by several cameras" in said
     assert "Film a person, or a board" in said
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(take: Take, tmp_path: Path):
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(UsageError, match=r"taken is a file; --report takes a folder"):
+        run.invoke(
+            app, ["check", str(tmp_path / "no_rig.toml"), str(take.recording), "-o", str(tmp_path / "taken")], catch_exceptions=False
+        )
+    assert (tmp_path / "taken").read_text() == "mine"

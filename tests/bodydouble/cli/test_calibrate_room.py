@@ -220,3 +220,18 @@ def test_images_are_named_after_cameras(tmp_path: Path) -> None:
         named_images([str(tmp_path)], ["front"])
     assert camera_of("cam12_ext", ["cam1", "cam12"]) == "cam12"
     assert camera_of("cam12ext", ["cam1", "cam12"]) is None
+
+
+def test_an_input_is_never_replaced_by_the_output(folder: Path):
+    before = (folder / "scene_points.toml").read_text()
+    for arguments in (
+        ["room", folder / "rig.toml", "--points", folder / "scene_points.toml"],
+        ["click", folder / "scene_points.toml", f"cam01={folder / 'none.png'}"],
+    ):
+        with pytest.raises(UsageError, match=r"scene_points\.toml is a file that this command reads, and it would be lost"):
+            run.invoke(app, [*map(str, arguments), "-o", str(folder / "scene_points.toml"), "--force"], catch_exceptions=False)
+    assert (folder / "scene_points.toml").read_text() == before
+
+
+def test_the_help_shows_the_brackets_of_the_points_file():
+    assert "[points]" in run.invoke(app, ["click", "--help"]).output

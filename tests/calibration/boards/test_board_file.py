@@ -109,6 +109,12 @@ def test_a_caliscope_file_that_lacks_something_says_what(tmp_path):
         Board.load(tmp_path / "charuco.toml")
 
 
+def test_a_caliscope_file_with_a_wrong_value_says_so(tmp_path):
+    (tmp_path / "charuco.toml").write_text(CALISCOPE.replace("aruco_scale = 0.75", 'aruco_scale = "x"'))
+    with pytest.raises(UsageError, match=r"looks like Caliscope's charuco\.toml, but a value in it is wrong: .*'x'"):
+        Board.load(tmp_path / "charuco.toml")
+
+
 KALIBR = """target_type: 'aprilgrid' #gridtype
 tagCols: 6               #number of apriltags
 tagRows: 5
