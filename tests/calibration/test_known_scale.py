@@ -37,7 +37,8 @@ def test_the_scale_is_found_whatever_frame_the_room_has(factor: float, seed: int
     scale = known_scale(elsewhere, rig)
     assert scale is not None
     assert scale.factor == pytest.approx(factor)
-    assert scale.is_wrong == (abs(factor - 1) > 0.02)
+    if abs(abs(factor - 1) - 0.02) > 1e-6:  # at the limit itself rounding decides
+        assert scale.is_wrong == (abs(factor - 1) > 0.02)
     assert scale.cameras == rig.names
 
 
