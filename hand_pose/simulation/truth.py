@@ -29,8 +29,8 @@ class Truth:
     number of frames).
     """
 
-    recording: str
-    """Key of the recording that it belongs to, as ``recording_key`` computes it from the videos' times."""
+    recording: dict[str, str]
+    """Camera to ``Recording.content_key([camera])`` of the recording that it belongs to."""
     settings: dict[str, Any]
     """What was asked for: rig, task, seconds, seed, size, faults with their parameters, and the person's stature and sizes."""
     times_s: FloatArray
@@ -123,10 +123,3 @@ class Truth:
             raise DataError(
                 f"{path} is not a truth file of this version ({error}). Make the recording again with `bodydouble simulate`."
             ) from None
-
-
-def recording_key(times_s: dict[str, FloatArray]) -> str:
-    """Return the key of a recording from the stamped times (N,) of its cameras, to the microsecond as ``timestamps.csv`` holds them."""
-    from bodydouble.cache import content_key
-
-    return content_key([[name, np.round(np.asarray(times_s[name]) * 1e6).astype(np.int64).tolist()] for name in sorted(times_s)])[:16]
