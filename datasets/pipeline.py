@@ -21,23 +21,31 @@ from bodydouble import calibration, hand_pose
 from bodydouble import retarget as retarget_stage
 from bodydouble.atomic import check_can_be_written
 from bodydouble.cache import cached, content_key, file_sha256
-from bodydouble.calibration import Rig, assumed_rig, check_rig_matches, read_rig
+from bodydouble.calibration import Rig, RigMotion, assumed_rig, check_rig_matches, read_rig
 from bodydouble.capture import FrameSets, Recording, focal_px_from_metadata
 from bodydouble.datasets.episode import Episode, RecordingInfo
 from bodydouble.datasets.episode_file import FrameImage, write_episode
 from bodydouble.datasets.images import encode_jpeg
+from bodydouble.datasets.locating import locate_cameras, tag_map_path
 from bodydouble.datasets.measure import quality_figures
 from bodydouble.datasets.quality import judge
 from bodydouble.errors import FileExistsUsageError, UsageError
+from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.detection import detect
 from bodydouble.hand_pose.estimation import EstimatorSettings, estimate
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import Landmarks
 from bodydouble.retarget import Robot, RobotTrajectory, retarget
 
-STAGES = ("detect", "fit", "retarget", "write")
+STAGES = ("locate", "detect", "fit", "retarget", "write")
+"""In their order; "locate" only where cameras move."""
 StageProgress = Callable[[str, float, float], None]
 """Called as ``progress(stage, done, total)``."""
+
+
+def no_progress(stage: str, done: float, total: float) -> None:
+    """Tell nobody."""
+
 
 JPEG_QUALITY = 88
 QUEUED_IMAGES = 8
@@ -62,11 +70,35 @@ class ProcessSettings:
     workers: int | None = None
     image_max_side: int | None = 960
     """px of the stored images' longer side; None keeps their size."""
+    tag_map: Path | None = None
+    """Where the tags of the room are, instead of the recording's own tag_map.toml; tells where moving cameras were."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recording with everything that a fit needs. To fit with some cameras only, ``select`` them."""
+
+    recording: Recording
+    rig: Rig
+    rig_source: str
+    frame_sets: FrameSets
+    landmarks: Landmarks
+    camera_poses: CameraPoses
+    rig_motion: RigMotion | None = None
+    """How the moving bodies of the rig moved; None where none does or nothing tells."""
+    head_pose: str = ""
+    """One sentence on how the pose of the moving bodies is known; "" where no camera moves."""
+
+    def select(self, cameras: tuple[str, ...]) -> Prepared:
+        """Return what some cameras saw, on the same frame sets; ``frame_sets`` stays as it is. Raises: UnknownNameError."""
+        return dataclasses.replace(
+            self, rig=self.rig.select(cameras), landmarks=self.landmarks.select(cameras), camera_poses=self.camera_poses.select(cameras)
+        )
 
 
 def process(
     recording: Recording, out: Path, settings: ProcessSettings = ProcessSettings(), *,
-    force: bool = False, progress: StageProgress = lambda stage, done, total: None,
+    force: bool = False, progress: StageProgress = no_progress,
 ) -> Episode:  # fmt: skip
     """Turn a recording into an episode file at ``out`` and return the episode.
 
@@ -78,14 +110,10 @@ def process(
         raise FileExistsUsageError(out)
     check_can_be_written(out)
     robot = Robot.load(settings.robot)
-    if settings.cameras:
-        recording = recording.select(settings.cameras)
-    rig, rig_source = find_rig(recording, settings)
-    clocks = {name: camera.time_offset_s for name, camera in rig.cameras.items()}
-    frame_sets = recording.frame_sets(start=settings.start, stop=settings.stop, clock_offset_s=clocks)
-    landmarks = detect(recording, frame_sets, workers=settings.workers, progress=lambda done, total: progress("detect", done, total))
-    motion = _fit(landmarks, rig, settings, lambda done, total: progress("fit", done, total))
+    prepared = prepare(recording, settings, progress)
+    motion = fit(prepared, settings, progress)
     trajectory = _retarget(motion, robot, lambda done, total: progress("retarget", done, total))
+    recording, rig, frame_sets, landmarks = prepared.recording, prepared.rig, prepared.frame_sets, prepared.landmarks
     episode = Episode(
         task=recording.settings.task,
         trajectory=trajectory,
@@ -94,12 +122,46 @@ def process(
         rig=rig,
         recording=_recording_info(recording, frame_sets),
         quality=judge(quality_figures(motion, landmarks, rig, trajectory, frame_sets)),
-        provenance=_provenance(recording, frame_sets, rig_source, robot, landmarks, settings),
+        provenance=_provenance(prepared, robot, settings),
     )
     # Closed also after an error: a decoding thread that outlives the interpreter aborts the process.
     with closing(_images(recording, frame_sets, settings.image_max_side)) as images:
         write_episode(out, episode, images=images, force=force, progress=lambda done, total: progress("write", done, total))
     return episode
+
+
+def prepare(recording: Recording, settings: ProcessSettings = ProcessSettings(), progress: StageProgress = no_progress) -> Prepared:
+    """Find the rig, where its cameras were, and the landmarks in every frame; each result is kept.
+
+    Raises: UsageError for cameras, rigs, tag maps or ranges that do not fit; DataError where moving cameras cannot be located.
+    """
+    if settings.cameras:
+        recording = recording.select(settings.cameras)
+    rig, rig_source = find_rig(recording, settings)
+    clocks = {name: camera.time_offset_s for name, camera in rig.cameras.items()}
+    frame_sets = recording.frame_sets(start=settings.start, stop=settings.stop, clock_offset_s=clocks)
+    located = locate_cameras(
+        recording, rig, frame_sets, settings.tag_map, workers=settings.workers, progress=lambda done, total: progress("locate", done, total)
+    )
+    landmarks = detect(
+        recording, frame_sets, rig=rig, workers=settings.workers, progress=lambda done, total: progress("detect", done, total)
+    )
+    return Prepared(recording, rig, rig_source, frame_sets, landmarks, located.camera_poses, located.rig_motion, located.sentence)
+
+
+def fit(prepared: Prepared, settings: ProcessSettings = ProcessSettings(), progress: StageProgress = no_progress) -> HumanMotion:
+    """Fit the person to what the cameras of ``prepared`` saw; the result is kept. Raises: DataError where nobody is seen."""
+    chosen = EstimatorSettings(stature=settings.stature)
+    landmarks, rig, poses = prepared.landmarks, prepared.rig, prepared.camera_poses
+    moved = dataclasses.asdict(poses) if poses.moving else None
+    key = content_key(_code_of(hand_pose, calibration), dataclasses.asdict(landmarks), _rig_values(rig), dataclasses.asdict(chosen), moved)
+    motion: HumanMotion = cached(
+        "motion", key, ".h5",
+        compute=lambda: estimate(landmarks, rig, chosen, camera_poses=poses, progress=lambda done, total: progress("fit", done, total)),
+        save=HumanMotion.save, load=HumanMotion.load,
+    )  # fmt: skip
+    progress("fit", 1, 1)
+    return motion
 
 
 def find_rig(recording: Recording, settings: ProcessSettings) -> tuple[Rig, str]:
@@ -127,17 +189,6 @@ def find_rig(recording: Recording, settings: ProcessSettings) -> tuple[Rig, str]
         rig = rig.select(settings.cameras)
     check_rig_matches(rig, recording)
     return rig, str(path)
-
-
-def _fit(landmarks: Landmarks, rig: Rig, settings: ProcessSettings, progress: Callable[[float, float], None]) -> HumanMotion:
-    chosen = EstimatorSettings(stature=settings.stature)
-    key = content_key(_code_of(hand_pose, calibration), dataclasses.asdict(landmarks), _rig_values(rig), dataclasses.asdict(chosen))
-    motion: HumanMotion = cached(
-        "motion", key, ".h5",
-        compute=lambda: estimate(landmarks, rig, chosen, progress=progress), save=HumanMotion.save, load=HumanMotion.load,
-    )  # fmt: skip
-    progress(1, 1)
-    return motion
 
 
 def _retarget(motion: HumanMotion, robot: Robot, progress: Callable[[float, float], None]) -> RobotTrajectory:
@@ -178,9 +229,11 @@ def _recording_info(recording: Recording, frame_sets: FrameSets) -> RecordingInf
     )
 
 
-def _provenance(
-    recording: Recording, frame_sets: FrameSets, rig_source: str, robot: Robot, landmarks: Landmarks, settings: ProcessSettings
-) -> dict[str, Any]:
+def _provenance(prepared: Prepared, robot: Robot, settings: ProcessSettings) -> dict[str, Any]:
+    recording, tag_map = prepared.recording, tag_map_path(prepared.recording, settings.tag_map)
+    located = {}
+    if prepared.head_pose:
+        located = {"head_pose": prepared.head_pose, "tag_map_sha256": file_sha256(tag_map) if tag_map is not None else None}
     return {
         "bodydouble": bodydouble.__version__,
         "python": platform.python_version(),
@@ -188,11 +241,12 @@ def _provenance(
         "created_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "recording": recording.settings.name,
         "videos": {name: _video_hash(recording, name) for name in recording.cameras},
-        "frame_range": [settings.start or 0, (settings.start or 0) + len(frame_sets)],
-        "rig": Path(rig_source).name,
+        "frame_range": [settings.start or 0, (settings.start or 0) + len(prepared.frame_sets)],
+        "rig": Path(prepared.rig_source).name,
         "robot": {"name": robot.name, "toml_sha256": file_sha256(robot.toml_path), "urdf_sha256": file_sha256(robot.urdf_path)},
-        "detector": dict(landmarks.settings),
+        "detector": dict(prepared.landmarks.settings),
         "stature": settings.stature,
+        **located,
     }
 
 

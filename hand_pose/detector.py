@@ -107,7 +107,7 @@ class Detector:
         The model sees 224 px of a side: somebody small in a wide image is found in square parts of it, where the most visible one counts.
         """
         height, width = rgb.shape[:2]
-        found = self._pose.detect(_image(rgb))
+        found = self._pose.detect(mediapipe_image(rgb))
         if found.pose_landmarks:
             return found, (0, 0), (height, width)
         side = min(height, width)
@@ -116,7 +116,7 @@ class Detector:
         best, best_corner, best_visibility = None, (0, 0), 0.0
         for start in {*range(0, max(height, width) - side, side // 2), max(height, width) - side}:
             corner = (start, 0) if width > height else (0, start)
-            found = self._pose.detect(_image(rgb[corner[1] : corner[1] + side, corner[0] : corner[0] + side]))
+            found = self._pose.detect(mediapipe_image(rgb[corner[1] : corner[1] + side, corner[0] : corner[0] + side]))
             if found.pose_landmarks:
                 visibility = sum(p.visibility for p in found.pose_landmarks[0])
                 if visibility > best_visibility:
@@ -134,7 +134,7 @@ class Detector:
         crop = _cut(rgb, origin, size)
         if crop is None:
             return
-        found = self._hand.detect(_image(crop))
+        found = self._hand.detect(mediapipe_image(crop))
         expected = (pixels[wrist] - origin) / size
         best, nearest = None, self.settings.max_wrist_distance
         for index, points in enumerate(found.hand_landmarks):
@@ -163,7 +163,8 @@ def settings_text(settings: DetectorSettings, models: dict[str, str]) -> dict[st
     return {**{name: str(value) for name, value in asdict(settings).items()}, **models}
 
 
-def _image(rgb: npt.NDArray[np.uint8]) -> Any:
+def mediapipe_image(rgb: npt.NDArray[np.uint8]) -> Any:
+    """Return an RGB image as MediaPipe takes it."""
     import mediapipe as mp
 
     # mp.Image takes the buffer as it lies: rows with padding between them come out sheared, without an error.

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from bodydouble.calibration import Rig
-from bodydouble.errors import DataError, UsageError
+from bodydouble.errors import DataError
 from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, estimate_bones, stature_from_limbs, typical_lengths
+from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior, place_shape, shape_scale
 from bodydouble.hand_pose.human import LINKS, Human, angle_names, joint_angles, named_lengths
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
@@ -49,20 +50,16 @@ class EstimatorSettings:
 # One thread: for matrices of this size more of them only wait for each other, six times longer on a busy machine.
 @threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def estimate(
-    landmarks: Landmarks, rig: Rig, settings: EstimatorSettings = EstimatorSettings(), *, progress: Progress = silent
-) -> HumanMotion:
-    """Fit one person to what static cameras saw.
+    landmarks: Landmarks, rig: Rig, settings: EstimatorSettings = EstimatorSettings(), *,
+    camera_poses: CameraPoses | None = None, progress: Progress = silent,
+) -> HumanMotion:  # fmt: skip
+    """Fit one person to what cameras saw whose poses are known; without ``camera_poses`` all must be mounted on "room".
 
-    The rig's cameras must be mounted on "room". Raises: UsageError for a camera on a moving body; DataError when no frame shows a person to
-    enough cameras.
+    Raises: UsageError for a camera on a moving body without poses; DataError when no frame shows a person to enough cameras.
     """
     rig = rig.select(landmarks.cameras)
-    moving = [f"'{camera.name}' on '{camera.body}'" for camera in rig.cameras.values() if camera.body != "room"]
-    if moving:
-        raise UsageError(
-            f"camera {', '.join(moving)} moves with its body, whose motion this recording does not hold. "
-            "Cameras mounted on 'room' can be processed; choose them with --cameras."
-        )
+    if camera_poses is None:
+        camera_poses = CameraPoses.static(rig, landmarks.cameras, landmarks.frames)
     times_s = master_times(landmarks)
     observations = Observations.of(landmarks, rig)
     single = len(landmarks.cameras) == 1

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 STAGE_TEXTS = {
+    "locate": "Locating the worn cameras",
     "detect": "Finding body and hands",
     "fit": "Fitting the person",
     "retarget": "Moving the robot",
@@ -35,6 +36,13 @@ def process(
         "", metavar="FILE", help="Calibration to use instead of REC/rig.toml; 'none' takes one camera as uncalibrated."
     ),
     cameras: list[str] = typer.Option([], metavar="NAMES", help="Cameras to use, comma-separated; by default all."),
+    tag_map: Path | None = typer.Option(
+        None,
+        "--tag-map",
+        metavar="FILE",
+        help="Where the room's tags are, for worn cameras, instead of REC/tag_map.toml.",
+        show_default=False,
+    ),
     start: int | None = typer.Option(None, metavar="FRAME", help="First frame, from 0."),
     stop: int | None = typer.Option(None, metavar="FRAME", help="Frame to stop before."),
     stature: float | None = typer.Option(
@@ -69,7 +77,7 @@ def process(
     began = time.monotonic()
     settings = ProcessSettings(
         robot=robot, rig=Path(rig) if rig and rig != "none" else None, ignore_rig=rig == "none", cameras=chosen,
-        start=start, stop=stop, stature=stature, workers=workers,
+        start=start, stop=stop, stature=stature, workers=workers, tag_map=tag_map,
     )  # fmt: skip
     with stage_bars(STAGE_TEXTS, shown=not as_json) as progress:
         episode = run(open_recording(recording), out, settings, force=force, progress=progress)
@@ -87,6 +95,7 @@ def summary(episode: Episode, out: Path, seconds: float) -> dict[str, object]:
         "grade": episode.grade,
         "quality": {name: gate.as_dict() for name, gate in episode.quality.items()},
         "assumed": episode.assumed,
+        **({"head_pose": head_pose} if (head_pose := episode.provenance.get("head_pose")) else {}),
         "seconds": round(seconds, 2),
     }
 
@@ -102,6 +111,8 @@ def print_summary(episode: Episode, outputs: dict[str, Path], seconds: float) ->
     console.print(quality_table(episode.quality))
     for line in remedies(episode.quality):
         console.print(line)
+    if head_pose := episode.provenance.get("head_pose"):
+        console.print(Text(str(head_pose)))
     if episode.assumed:
         console.print(Text(f"Assumed, not measured: {', '.join(assumed_texts(episode.assumed))}"))
     console.print(Text.assemble("Grade ", grade_text(episode.grade)))

@@ -53,8 +53,8 @@ def test_a_second_run_takes_every_stage_from_the_cache(recording, tmp_path, no_d
     episode = process(
         recording, tmp_path / "again.h5", ProcessSettings(stop=2), progress=lambda stage, done, total: stages.append((stage, done / total))
     )
-    assert [stage for index, (stage, _) in enumerate(stages) if index == 0 or stages[index - 1][0] != stage] == list(pipeline.STAGES)
-    assert {stage: done for stage, done in stages} == dict.fromkeys(pipeline.STAGES, 1.0)
+    assert [stage for index, (stage, _) in enumerate(stages) if index == 0 or stages[index - 1][0] != stage] == list(pipeline.STAGES[1:])
+    assert {stage: done for stage, done in stages} == dict.fromkeys(pipeline.STAGES[1:], 1.0)
     assert read_episode(tmp_path / "again.h5").grade == episode.grade
 
 

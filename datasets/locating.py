@@ -1,0 +1,120 @@
+"""Where the cameras of a recording were: fixed in the room, or on bodies that a tag map locates, or known only against the head."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bodydouble import calibration
+from bodydouble.cache import cached, content_key
+from bodydouble.calibration import Observations, Rig, RigMotion, TagMap, locate, observe
+from bodydouble.calibration import boards as boards_package
+from bodydouble.calibration import localization as localization_package
+from bodydouble.calibration.matching import check_image_size
+from bodydouble.calibration.report.text import counted
+from bodydouble.capture import FrameSets, Recording
+from bodydouble.errors import DataError
+from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
+from bodydouble.progress import Progress, silent
+
+TAG_MAP_NAME = "tag_map.toml"
+
+
+@dataclass(frozen=True)
+class Located:
+    """Camera poses of a recording, and how they are known."""
+
+    camera_poses: CameraPoses
+    rig_motion: RigMotion | None
+    """None where no camera moves, or nothing tells how."""
+    sentence: str
+    """How the head's pose is known, for the record; "" where no camera moves."""
+
+
+def tag_map_path(recording: Recording, chosen: Path | None) -> Path | None:
+    """Return the tag map that was chosen, else the recording's own, else None."""
+    own = recording.folder / TAG_MAP_NAME
+    return chosen if chosen is not None else own if own.is_file() else None
+
+
+def locate_cameras(
+    recording: Recording, rig: Rig, frame_sets: FrameSets, tag_map: Path | None, *, workers: int | None = None, progress: Progress = silent
+) -> Located:
+    """Return where every camera of ``frame_sets`` was at each of its frames.
+
+    Without a tag map, or where none of its tags was seen, cameras that are all on one body stay relative to that body, and ``sentence`` says so.
+    Raises: UsageError for cameras on several bodies without a tag map, or a map that cannot be read; DataError where they cannot be located.
+    """
+    cameras = frame_sets.cameras
+    moving = [name for name in cameras if rig.camera(name).body != ROOM]
+    if not moving:
+        return Located(CameraPoses.static(rig, cameras, len(frame_sets)), None, "")
+    path = tag_map_path(recording, tag_map)
+    alone = len({rig.camera(name).body for name in cameras}) == 1
+    if path is None:
+        poses = CameraPoses.relative_to_body(rig, cameras, len(frame_sets))
+        return Located(poses, None, f"Everything is relative to the {next(iter(poses.T_world_body))}: the recording has no {TAG_MAP_NAME}.")
+    known = TagMap.load(path)
+    try:
+        motion = _motion(recording.select(moving), rig, known, path, workers, progress)
+    except DataError as error:
+        if not alone or tag_map is not None:
+            raise
+        poses = CameraPoses.relative_to_body(rig, cameras, len(frame_sets))
+        return Located(
+            poses, None, f"Everything is relative to the {next(iter(poses.T_world_body))}: {str(error)[0].lower()}{str(error)[1:]}"
+        )
+    poses = CameraPoses.of(rig, cameras, frame_sets.camera_times_s, motion)
+    return Located(poses, motion, _sentence(poses, known))
+
+
+def _motion(recording: Recording, rig: Rig, tag_map: TagMap, path: Path, workers: int | None, progress: Progress) -> RigMotion:
+    clocks = {name: rig.camera(name).time_offset_s for name in recording.cameras}
+    seen = observe(
+        recording, tag_map.boards, clock_offset_s=clocks, workers=workers, progress=lambda done, total: progress(0.9 * done / total, 1.0)
+    )
+    seen = _as_calibrated(seen, recording, rig)
+    chosen = rig.select(recording.cameras)
+    key = content_key(_code(), dataclasses.asdict(seen), _rig_values(chosen), path)
+    found: RigMotion = cached(
+        "rig_motion", key, ".h5",
+        compute=lambda: locate(chosen, tag_map, seen, progress=lambda done, total: progress(0.9 + 0.1 * done / total, 1.0)),
+        save=lambda motion, out: motion.save(out, force=True), load=RigMotion.load,
+    )  # fmt: skip
+    progress(1.0, 1.0)
+    return found
+
+
+def _as_calibrated(seen: Observations, recording: Recording, rig: Rig) -> Observations:
+    """Return what was seen with the sizes of the calibrated images, of which a video may be a declared part (the pixels are theirs already)."""
+    for name in seen.cameras:
+        check_image_size(name, rig.camera(name).model.image_size, recording.image_size(name), recording.crop_origin(name))
+    return dataclasses.replace(seen, image_size=tuple(rig.camera(name).model.image_size for name in seen.cameras))
+
+
+def _sentence(poses: CameraPoses, tag_map: TagMap) -> str:
+    parts = []
+    for body, T in poses.T_world_body.items():
+        there = np.isfinite(T[:, 0, 0])
+        edges = np.flatnonzero(np.diff(np.concatenate([[True], there, [True]]).astype(np.int8))).reshape(-1, 2)
+        longest = int((edges[:, 1] - edges[:, 0]).max(initial=0))
+        gap = f", the longest gap {counted(longest, 'frame')}" if longest else ""
+        parts.append(f"the {body} in {int(there.sum())} of {counted(len(there), 'frame')}{gap}")
+    return f"Located by tag map '{tag_map.name}': {'; '.join(parts)}."
+
+
+def _code() -> str:
+    """Return a key of the source that locates."""
+    folders = [Path(str(package.__file__)).parent for package in (calibration, boards_package, localization_package)]
+    return content_key([[path.name, path] for folder in folders for path in sorted(folder.glob("*.py"))])
+
+
+def _rig_values(rig: Rig) -> list[object]:
+    return [
+        [name, type(camera.model).__name__, dataclasses.asdict(camera.model), camera.body, camera.T_body_camera,  # type: ignore[call-overload]
+         dataclasses.asdict(camera.sigma), camera.time_offset_s]
+        for name, camera in rig.cameras.items()
+    ]  # fmt: skip
