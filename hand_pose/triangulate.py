@@ -96,14 +96,18 @@ def _triangulate(origins: FloatArray, rays: FloatArray, weights: FloatArray, sig
 
 
 def triangulate_linear(origins: FloatArray, rays: FloatArray, weights: FloatArray) -> FloatArray:
-    """Intersect rays by plain confidence-weighted least squares: the baseline that nothing should be worse than. Returns (N, 3)."""
+    """Intersect rays by plain confidence-weighted least squares: the baseline that nothing should be worse than. Returns (N, 3).
+
+    ``origins`` (C, 3) or (C, N, 3) camera centres, ``rays`` (C, N, 3) unit directions, NaN where unseen, ``weights`` (C, N).
+    """
+    origins = np.broadcast_to(origins[:, None] if origins.ndim == 2 else origins, rays.shape)
     seen = np.isfinite(rays).all(axis=-1) & (weights > 0)
     rays = np.where(seen[..., None], rays, 0.0)
     weights = np.where(seen, weights, 0.0)
     projectors = np.eye(3) - rays[..., :, None] * rays[..., None, :]
     enough = seen.sum(axis=0) >= 2
     normal = np.einsum("cn,cnij->nij", weights, projectors)[enough]
-    right = np.einsum("cn,cnij,cj->ni", weights, projectors, origins)[enough]
+    right = np.einsum("cn,cnij,cnj->ni", weights, projectors, np.where(seen[..., None], origins, 0.0))[enough]
     points = np.full((rays.shape[1], 3), np.nan)
     points[enough] = np.linalg.solve(normal, right[..., None])[..., 0]
     return points
