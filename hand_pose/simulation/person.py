@@ -22,7 +22,9 @@ FloatArray = npt.NDArray[np.float64]
 PROXIMAL_SHARE = {2: 0.245, 3: 0.266, 4: 0.244, 5: 0.204}
 """Length of each finger's proximal phalanx over the hand's (wrist to tip of the middle finger): Buchholz, Armstrong and Goldstein (1992),
 "Anthropometric data for describing the kinematics of the human hand"; 2 is the index finger."""
-THUMB_METACARPAL_SHARE = 0.251
+THUMB_BASE_SHARE = 0.05
+"""Over the hand's length: the mesh's thumb base lies that much too far from the wrist, 35 mm, where the carpus is 30 mm high beside the capitate: Youm,
+McMurtry, Flatt and Gillespie (1978), "Kinematics of the wrist"."""
 WRIST_SHARE = 0.04
 """The mesh's wrist joint lies in the forearm by that share of the hand's length; the radiocarpal joint is under the distal crease."""
 HIP_SHARE = 0.052
@@ -128,14 +130,12 @@ def _move_joints(bones: tuple[str, ...], vertices: FloatArray, heads: FloatArray
         hand = float(np.linalg.norm(tip - heads[wrist]))
         heads[wrist] += (middle - heads[wrist]) / np.linalg.norm(middle - heads[wrist]) * WRIST_SHARE * hand
         hand = float(np.linalg.norm(tip - heads[wrist]))
-        lengths = {f"finger{finger}": share for finger, share in PROXIMAL_SHARE.items()} | {"finger1": THUMB_METACARPAL_SHARE}
-        for finger, share in lengths.items():
-            knuckle, beyond = row[f"{finger}-1.{side}"], heads[row[f"{finger}-2.{side}"]]
-            direction = heads[knuckle] - beyond
-            if finger != "finger1":  # towards the wrist rather than out of the back of the hand
-                along = heads[wrist] - beyond
-                direction = direction / np.linalg.norm(direction) + along / np.linalg.norm(along)
+        for finger, share in PROXIMAL_SHARE.items():
+            knuckle, beyond = row[f"finger{finger}-1.{side}"], heads[row[f"finger{finger}-2.{side}"]]
+            direction, along = heads[knuckle] - beyond, heads[wrist] - beyond  # towards the wrist rather than out of the back of the hand
+            direction = direction / np.linalg.norm(direction) + along / np.linalg.norm(along)
             heads[knuckle] = beyond + direction / np.linalg.norm(direction) * share * hand
+        heads[row[f"finger1-1.{side}"]] -= (middle - heads[wrist]) / np.linalg.norm(middle - heads[wrist]) * THUMB_BASE_SHARE * hand
         hip = row[f"upperleg01.{side}"]
         heads[hip, 1] = np.sign(heads[hip, 1]) * HIP_SHARE * stature
 
