@@ -74,6 +74,7 @@ FIELDS: tuple[Field, ...] = (
     Field("human/relabelled", "uint8", ("C", "T"), "0 no, 1 yes, 255 no person", "views read with left and right exchanged"),
     Field("human/fit_error_px", "float64", ("T",), "px", "root mean square reprojection error", missing="nan"),
     Field("human/triangulated", "float64", ("T", 75, 3), "m", "triangulation before the fit", "world", "nan", optional=True),
+    Field("human/camera_poses", "float64", ("C", "T", 4, 4), "m", "T_world_camera where cameras move", "world", "nan", optional=True),
     Field("human/flags/*", "uint8", ("T",), FLAG, "frames to distrust, by reason"),
     Field("landmarks/times_s", "float64", ("C", "T"), "s", "one dataset with recording/times_s", "", "nan", "recording/present"),
     Field("landmarks/pixels", "float64", ("C", "T", 75, 2), "px", "detected landmarks x, y", "calibrated image", "nan"),

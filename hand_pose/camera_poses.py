@@ -11,14 +11,16 @@ import numpy.typing as npt
 
 from bodydouble.calibration import CameraModel, Rig
 from bodydouble.calibration.localization.rig_motion import RigMotion
+from bodydouble.calibration.transform import invert, nearest_rotation, pose_from
 from bodydouble.errors import UnknownNameError, UsageError
 
 FloatArray = npt.NDArray[np.float64]
 
+HELMET, BACKPACK = "helmet", "backpack"
 ROOM = "room"
 """The body that is the world."""
 HEAD_FRAME = "head"
-"""``CameraPoses.frame`` where nothing tells how the only moving body moved: its own frame is the world then."""
+"""``CameraPoses.frame`` where nothing tells how the only moving body moved: the head's frame is the world then."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class CameraPoses:
     moving: tuple[str, ...] = ()
     """Cameras on bodies that move."""
     T_world_body: Mapping[str, FloatArray] = field(default_factory=dict)
-    """Moving body ("helmet", "backpack") to its poses (T, 4, 4) at the mean time of each frame set."""
+    """Moving body ("helmet", "backpack") to its poses (T, 4, 4) at the mean time of each frame set; of a body of another name, which is taken to be
+    worn on the head, the poses of the head: origin between the eyes, x forward, y left, z up."""
     frame: str = ROOM
     """What the world is: "room", or "head" where everything is relative to the body that the cameras are on."""
 
@@ -76,7 +79,7 @@ class CameraPoses:
         bodies = dict.fromkeys(rig.camera(name).body for name in cameras if rig.camera(name).body != ROOM)
         return cls(
             cameras, T_world_camera, tuple(name for name in cameras if rig.camera(name).body != ROOM),
-            {body: _poses_at(motion, body, middle) for body in bodies},
+            {body: _poses_at(motion, body, middle) @ T_body_head(rig, body) for body in bodies},
         )  # fmt: skip
 
     @classmethod
@@ -92,7 +95,8 @@ class CameraPoses:
                 "the room (`bodydouble calibrate rig --tag-map`) beside the recording as tag_map.toml or give it with --tag-map, "
                 f"or choose the cameras of one body with --cameras {','.join(n for n in cameras if rig.camera(n).body == bodies[-1])}."
             )
-        poses = np.stack([np.broadcast_to(rig.camera(name).T_body_camera, (frames, 4, 4)) for name in cameras])
+        T_head_body = invert(T_body_head(rig, bodies[0]))
+        poses = np.stack([np.broadcast_to(T_head_body @ rig.camera(name).T_body_camera, (frames, 4, 4)) for name in cameras])
         return cls(cameras, poses, cameras, {bodies[0]: np.broadcast_to(np.eye(4), (frames, 4, 4))}, HEAD_FRAME)
 
     @property
@@ -123,6 +127,18 @@ class CameraPoses:
         if name not in self.cameras:
             raise UnknownNameError("camera", name, "the camera poses", self.cameras)
         return self.cameras.index(name)
+
+
+def T_body_head(rig: Rig, body: str) -> FloatArray:
+    """Return (4, 4) the head's frame in a body that is worn on it: origin between the eyes, x forward, y left, z up.
+
+    Bodies of our own design have it already; that of a body of another name is taken from its cameras, which look forward and upright on average.
+    """
+    if body in (HELMET, BACKPACK):
+        return np.eye(4)
+    T = np.mean([camera.T_body_camera for camera in rig.cameras.values() if camera.body == body], axis=0)
+    R = nearest_rotation(np.stack([T[:3, 2], -T[:3, 0], -T[:3, 1]], axis=1))
+    return pose_from(R, T[:3, 3])
 
 
 def project(model: CameraModel, T_world_camera: FloatArray, points: FloatArray) -> FloatArray:

@@ -10,21 +10,25 @@ from threadpoolctl import threadpool_limits
 
 from bodydouble.calibration import Rig
 from bodydouble.errors import DataError
+from bodydouble.hand_pose.anchors import MOUNT_SIGMA, Anchors
 from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, estimate_bones, stature_from_limbs, typical_lengths
-from bodydouble.hand_pose.camera_poses import CameraPoses
+from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior, place_shape, shape_scale
 from bodydouble.hand_pose.human import LINKS, Human, angle_names, joint_angles, named_lengths
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
-from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, MAIN_JOINTS, POSE, Landmarks
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, MAIN_JOINTS, POSE, RIGHT_HAND, Landmarks
 from bodydouble.hand_pose.observations import Observations
 from bodydouble.hand_pose.person_change import person_changes
 from bodydouble.hand_pose.pose_fit import PosePrior, fit_pose, linearise
+from bodydouble.hand_pose.posture_prior import PosturePrior
 from bodydouble.hand_pose.reprojection import reprojection_residuals
 from bodydouble.hand_pose.sides import decide_sides
 from bodydouble.hand_pose.skeleton import REFERENCE_STATURE
-from bodydouble.hand_pose.sources import JOINT_SIGMA, absent_frames, classify, observed_landmarks
+from bodydouble.hand_pose.sources import FACE, JOINT_SIGMA, absent_frames, classify, observed_landmarks, with_worn
+from bodydouble.hand_pose.start_pose import reach, start_pose, under_head
 from bodydouble.hand_pose.trajectory_fit import smooth_trajectory
 from bodydouble.hand_pose.triangulate import triangulate
+from bodydouble.hand_pose.worn import Worn, decide, hand_views, with_guesses
 from bodydouble.progress import Progress, silent
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,6 +41,7 @@ BONE_FRAMES = 24
 HIGH_RESIDUAL = 3.0
 """A frame whose median residual exceeds this many sigmas is flagged."""
 FIT_FRAMES_SHARE = 0.6
+HIPS_AND_SHOULDERS = [LANDMARK_NAMES.index(f"{side}_{name}") for name in ("hip", "shoulder") for side in ("left", "right")]
 
 
 @dataclass(frozen=True)
@@ -61,52 +66,113 @@ def estimate(
     if camera_poses is None:
         camera_poses = CameraPoses.static(rig, landmarks.cameras, landmarks.frames)
     times_s = master_times(landmarks)
-    observations = Observations.of(landmarks, rig)
-    single = len(landmarks.cameras) == 1
-    swap = decide_sides(observations.origins, observations.rays, observations.weight, _view_sigma(observations), times_s)
-    labelled = landmarks.exchanged(swap)
-    observations = Observations.of(labelled, rig)
+    look = _seen_by_worn if camera_poses.moving else _seen_by_static
+    seen = look(landmarks, rig, camera_poses, times_s, settings)
     assumed = {name: {"value": item.value, "sigma": item.sigma} for name, item in rig.assumed.items()}
-    if single:
-        stature = settings.stature or STATURE_MEAN
-        if settings.stature is None:
-            assumed["stature"] = {"value": STATURE_MEAN, "sigma": STATURE_SIGMA}
-        lengths = typical_lengths(stature)
-        T_world_camera = rig.camera(landmarks.cameras[0]).T_body_camera
-        scale = shape_scale(labelled, stature / REFERENCE_STATURE * 0.5)
-        observations = replace(observations, depth=DepthPrior.of(labelled, T_world_camera, scale))
-        starts = np.stack(
-            [place_shape(labelled, observations.rays[0, t], observations.origins[0], T_world_camera, scale, t) for t in range(len(times_s))]
-        )
-        triangulated = None
-    else:
-        starts = triangulated = _triangulated(observations)
-        stature = settings.stature or stature_from_limbs(triangulated)[0]
-        lengths = typical_lengths(stature)
-
-    order = _frame_order(observations, starts)
-    human = Human(lengths)
+    stature = settings.stature or seen.stature[0]
+    if settings.stature is None and seen.stature_assumed:
+        assumed["stature"] = {"value": STATURE_MEAN, "sigma": STATURE_SIGMA}
+    observations = seen.observations
+    order = _frame_order(seen)
+    human = Human(typical_lengths(stature))
     # One camera tells proportions too; only their scale stays that of the assumed stature.
     chosen = _spread(order, BONE_FRAMES)
     prior = PosePrior.of(human)
     poses = []
     for number, frame in enumerate(chosen):
-        poses.append(
-            fit_pose(human, start_pose(human, starts[frame]), observations, int(frame), prior, widen=COARSE_TO_FINE, iterations=12)
-        )
+        poses.append(fit_pose(human, seen.start(human, int(frame)), observations, int(frame), prior, widen=COARSE_TO_FINE, iterations=12))
         progress(0.15 * (number + 1) / len(chosen), 1.0)
     lengths, _ = estimate_bones(observations, chosen, poses, stature)
     human = Human(lengths)
     progress(0.3, 1.0)
-    configurations = _frame_by_frame(
-        human, observations, times_s, starts, order[0], lambda done, total: progress(0.3 + 0.3 * done / total, 1.0)
-    )
+    configurations = _frame_by_frame(human, seen, times_s, order[0], lambda done, total: progress(0.3 + 0.3 * done / total, 1.0))
     configurations = smooth_trajectory(
         human, configurations, observations, times_s, report=lambda done, total: progress(0.6 + 0.3 * done / total, 1.0)
     )
-    motion = _describe(human, configurations, observations, landmarks, times_s, swap, rig, triangulated, stature, assumed)
+    motion = _describe(human, configurations, seen, landmarks, times_s, rig, camera_poses, stature, assumed)
     progress(1.0, 1.0)
     return motion
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the fit works on, with sides decided."""
+
+    observations: Observations
+    swap: npt.NDArray[np.bool_]
+    """(C, T)."""
+    starts: FloatArray
+    """(T, 75, 3) m, where landmarks are before anything is fitted."""
+    triangulated: FloatArray | None
+    stature: tuple[float, float]
+    stature_assumed: bool
+    worn: Worn | None = None
+
+    def start(self, human: Human, frame: int) -> FloatArray:
+        """Return a configuration (nq,) to start a frame from."""
+        points, worn = self.starts[frame], self.worn
+        whole = bool(np.isfinite(points[HIPS_AND_SHOULDERS]).all())
+        if worn is None:
+            return start_pose(human, points)
+        head = worn.T_world_head[frame]
+        known = bool(np.isfinite(head[0, 0]))
+        q = under_head(human, head[:3, 3], worn.forward[frame], worn.up) if known and not whole else start_pose(human, points)
+        for side in ("left", "right"):
+            q = reach(human, q, points, side, worn.up)
+        return q
+
+    def hands(self, frame: int) -> npt.NDArray[np.bool_]:
+        """(2,) whether the left and the right hand were seen."""
+        weight = self.observations.weight[:, frame]
+        return np.array([(weight[:, rows] > 0).any() for rows in (LEFT_HAND, RIGHT_HAND)])
+
+
+def _seen_by_static(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, times_s: FloatArray, settings: EstimatorSettings) -> _Seen:
+    observations = Observations.of(landmarks, rig, camera_poses)
+    swap = decide_sides(observations.origins[:, 0], observations.rays, observations.weight, _view_sigma(observations), times_s)
+    labelled = landmarks.exchanged(swap)
+    observations = Observations.of(labelled, rig, camera_poses)
+    if len(landmarks.cameras) > 1:
+        triangulated = _triangulated(observations)
+        return _Seen(observations, swap, triangulated, triangulated, stature_from_limbs(triangulated), False)
+    stature = settings.stature or STATURE_MEAN
+    T_world_camera = rig.camera(landmarks.cameras[0]).T_body_camera
+    scale = shape_scale(labelled, stature / REFERENCE_STATURE * 0.5)
+    observations = replace(observations, depth=DepthPrior.of(labelled, T_world_camera, scale))
+    starts = np.stack(
+        [place_shape(labelled, observations.rays[0, t], observations.origins[0, t], T_world_camera, scale, t) for t in range(len(times_s))]
+    )
+    return _Seen(observations, swap, starts, None, (stature, STATURE_SIGMA), True)
+
+
+def _seen_by_worn(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, times_s: FloatArray, _: EstimatorSettings) -> _Seen:
+    worn = Worn.of(camera_poses, times_s)
+    observations = Observations.of(landmarks, rig, camera_poses)
+    swap = np.zeros((len(landmarks.cameras), landmarks.frames), dtype=bool)
+    static = [row for row, name in enumerate(landmarks.cameras) if name not in camera_poses.moving]
+    if static:
+        swap[static] = decide_sides(
+            observations.origins[static, 0],
+            observations.rays[static],
+            observations.weight[static],
+            _view_sigma(observations)[static],
+            times_s,
+        )
+    labelled = landmarks.exchanged(swap)
+    observations = Observations.of(labelled, rig, camera_poses)
+    labelled, by_hands, _ = decide(labelled, observations, camera_poses, worn, times_s)
+    observations = Observations.of(labelled, rig, camera_poses)
+    triangulated = _triangulated(observations)
+    starts = with_guesses(triangulated, hand_views(labelled, observations, camera_poses))
+    posture = PosturePrior(worn.up, worn.forward.copy(), worn.floor)
+    # Where a hip is seen the images say how the person stands.
+    posture.forward[(observations.weight[:, :, HIPS_AND_SHOULDERS[:2]] > 0).any(axis=(0, 2))] = np.nan
+    observations = replace(observations, anchors=Anchors.of(camera_poses.T_world_body), posture=posture)
+    by_limbs = stature_from_limbs(triangulated)
+    by_eyes = worn.stature()
+    measured = by_limbs[1] < STATURE_SIGMA or by_eyes is not None
+    stature = by_limbs if by_eyes is None or by_limbs[1] < by_eyes[1] else by_eyes
+    return _Seen(observations, swap | by_hands, starts, triangulated, stature, not measured, worn)
 
 
 def master_times(landmarks: Landmarks) -> FloatArray:
@@ -126,46 +192,38 @@ def _view_sigma(observations: Observations) -> FloatArray:
     return sigma
 
 
-def start_pose(human: Human, points: FloatArray) -> FloatArray:
-    """Return a configuration whose pelvis stands where points (75, 3) of hips and shoulders say; the rest hangs at rest."""
-    row = LANDMARK_NAMES.index
-    left_hip, right_hip = points[row("left_hip")], points[row("right_hip")]
-    shoulders = (points[row("left_shoulder")] + points[row("right_shoulder")]) / 2
-    hips = (left_hip + right_hip) / 2
-    left = left_hip - right_hip + points[row("left_shoulder")] - points[row("right_shoulder")]
-    up = shoulders - hips
-    up = up / np.linalg.norm(up)
-    left = left - up * (left @ up)
-    left = left / np.linalg.norm(left)
-    rotation = np.column_stack([np.cross(left, up), left, up])
-    import pinocchio as pin
-
-    q: FloatArray = human.rest.copy()
-    q[:3] = hips
-    q[3:7] = pin.Quaternion(rotation).coeffs()
-    return q
-
-
 def _triangulated(observations: Observations) -> FloatArray:
     cameras, frames = observations.weight.shape[:2]
     flat = (cameras, frames * 75)
     found = triangulate(
-        observations.origins, observations.rays.reshape(*flat, 3), observations.weight.reshape(flat),
+        np.repeat(observations.origins, 75, axis=1), observations.rays.reshape(*flat, 3), observations.weight.reshape(flat),
         np.nan_to_num(observations.sigma_rad, nan=1.0).reshape(flat),
     )  # fmt: skip
     return found.points.reshape(frames, 75, 3)
 
 
-def _frame_order(observations: Observations, starts: FloatArray) -> npt.NDArray[np.intp]:
+def _frame_order(seen: _Seen) -> npt.NDArray[np.intp]:
     """Return the frames a pose can start in, best seen first. Raises: DataError if there is none."""
-    hips_and_shoulders = [LANDMARK_NAMES.index(f"{side}_{name}") for side in ("left", "right") for name in ("hip", "shoulder")]
-    usable = np.isfinite(starts[:, hips_and_shoulders]).all(axis=(1, 2))
+    weight = seen.observations.weight
+    usable = np.isfinite(seen.starts[:, HIPS_AND_SHOULDERS]).all(axis=(1, 2))
+    score = weight[:, :, list(MAIN_JOINTS)].sum(axis=(0, 2))
+    if seen.worn is not None and seen.triangulated is not None:
+        wrists = [LEFT_HAND.start, RIGHT_HAND.start]
+        head = np.isfinite(seen.worn.T_world_head[:, 0, 0])
+        usable |= head & (weight[:, :, wrists] > 0).any(axis=(0, 2))
+        # A hand that cameras agree on counts more than one that a single camera saw.
+        score = score + 4.0 * np.isfinite(seen.triangulated[:, wrists, 0]).sum(axis=1) + (weight[:, :, wrists] > 0).any(axis=0).sum(axis=1)
+        if not usable.any():
+            raise DataError(
+                "No frame shows a hand to a worn camera whose place is known, so nothing can be fitted. Check with a video player that the hands are "
+                "in view and that tags of the map are, or choose another range with --start and --stop."
+            )
     if not usable.any():
         raise DataError(
             "No frame shows a person's shoulders and hips to enough cameras (two with a rig, or the only one), so nothing can be fitted. "
             "Check with `bodydouble render` or a video player that a whole person is in view, or choose another range with --start and --stop."
         )
-    score = np.where(usable, observations.weight[:, :, list(MAIN_JOINTS)].sum(axis=(0, 2)), -1.0)
+    score = np.where(usable, score, -1.0)
     order: npt.NDArray[np.intp] = np.argsort(-score, kind="stable")[: int(usable.sum())]
     return order
 
@@ -178,49 +236,66 @@ def _spread(order: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
     return chosen
 
 
-def _frame_by_frame(
-    human: Human, observations: Observations, times_s: FloatArray, starts: FloatArray, first: int, report: Progress
-) -> FloatArray:
+def _frame_by_frame(human: Human, seen: _Seen, times_s: FloatArray, first: int, report: Progress) -> FloatArray:
     """Fit every frame, warm-started outwards from the best seen one (T, nq)."""
+    observations = seen.observations
     frames = observations.frames
     prior = PosePrior.of(human)
     poses = np.tile(human.rest, (frames, 1))
-    poses[first] = fit_pose(human, start_pose(human, starts[first]), observations, first, prior, widen=COARSE_TO_FINE, iterations=15)
+    poses[first] = fit_pose(human, seen.start(human, first), observations, first, prior, widen=COARSE_TO_FINE, iterations=15)
     done = 1
     for run in (range(first + 1, frames), range(first - 1, -1, -1)):
         last = first
+        before = seen.hands(first)
         for frame in run:
             interval = max(abs(times_s[frame] - times_s[last]), 1e-3)
             near = np.full(human.nv, 1.0 / (DRIFT_SIGMA * interval) ** 2)
+            start = poses[last]
+            now = seen.hands(frame)
+            if seen.worn is not None:
+                for side, comes in zip(("left", "right"), now & ~before, strict=True):
+                    if comes:  # nobody knows what this arm did meanwhile
+                        start = reach(human, start, seen.starts[frame], side, seen.worn.up)
+                        near[human.arm_columns(side)] = 0.0
             poses[frame] = fit_pose(
                 human,
-                poses[last],
+                start,
                 observations,
                 frame,
                 prior,
                 predicted=poses[last],
                 predicted_information=near,
-                widen=(2.0, 1.0),
-                iterations=4,
+                widen=(2.0, 1.0) if start is poses[last] or seen.worn is None else COARSE_TO_FINE,
+                iterations=4 if seen.worn is None or not (now & ~before).any() else 8,
             )
-            last = frame
+            last, before = frame, now
             done += 1
             report(done, frames)
     return poses
 
 
 def _describe(
-    human: Human, configurations: FloatArray, observations: Observations, landmarks: Landmarks, times_s: FloatArray,
-    swap: npt.NDArray[np.bool_], rig: Rig, triangulated: FloatArray | None, stature: float, assumed: dict[str, dict[str, float]],
+    human: Human, configurations: FloatArray, seen: _Seen, landmarks: Landmarks, times_s: FloatArray, rig: Rig, camera_poses: CameraPoses,
+    stature: float, assumed: dict[str, dict[str, float]],
 ) -> HumanMotion:  # fmt: skip
-    frames = len(times_s)
+    frames, observations = len(times_s), seen.observations
     points = np.stack([human.landmarks(q) for q in configurations])
     links = np.stack([human.link_poses(q) for q in configurations])
     angles = np.stack([joint_angles(human, q) for q in configurations])
     observed = observed_landmarks(observations, points)
     spread, joint_spread, residual = _uncertainty(human, configurations, observations)
-    if len(landmarks.cameras) == 1:
-        spread = np.hypot(spread, _assumption_error(points, observations.origins[0], assumed))
+    if len(landmarks.cameras) == 1 and seen.worn is None:
+        spread = np.hypot(spread, _assumption_error(points, observations.origins[0, :, None], assumed))
+    unseen = np.isnan(landmarks.pixels[:, :, POSE]).all(axis=(2, 3))
+    nobody = unseen.all(axis=0)
+    flags: dict[str, npt.NDArray[np.uint8]] = {}
+    if seen.worn is not None:
+        unseen = np.isnan(landmarks.pixels).all(axis=(2, 3))
+        head = np.isfinite(seen.worn.T_world_head[:, 0, 0])
+        nobody = unseen.all(axis=0) & ~head
+        flags["head_pose_unknown"] = np.asarray(~head, dtype=np.uint8)
+        observed = with_worn(observed, head & (camera_poses.frame == ROOM or not unseen.all()))
+        spread[:, FACE] = np.hypot(spread[:, FACE], MOUNT_SIGMA)
     landmark_source = classify(observed, times_s)
     joint_source = classify(joint_spread < JOINT_SIGMA, times_s)
     strained = np.asarray(np.nan_to_num(residual) > HIGH_RESIDUAL, dtype=np.uint8)
@@ -229,15 +304,16 @@ def _describe(
     for array in (points, links, angles, base, spread):
         array[absent] = np.nan
     landmark_source[absent] = joint_source[absent] = Source.MISSING
-    unseen = np.isnan(landmarks.pixels[:, :, POSE]).all(axis=(2, 3))
-    relabelled = np.where(unseen, 255, swap.astype(np.uint8)).astype(np.uint8)
+    relabelled = np.where(unseen, 255, seen.swap.astype(np.uint8)).astype(np.uint8)
+    frame = camera_poses.frame if seen.worn is not None else "room" if not rig.assumed else "camera"
     motion = HumanMotion(
-        times_s=times_s, frame="room" if not rig.assumed else "camera", link_names=LINKS, link_poses=links, joint_names=angle_names(),
+        times_s=times_s, frame=frame, link_names=LINKS, link_poses=links, joint_names=angle_names(),
         joint_angles=angles, joint_source=joint_source, base_pose=base, landmarks=points, landmark_sigma=spread, landmark_source=landmark_source,
         bone_lengths=named_lengths(human.lengths), stature=stature, cameras=landmarks.cameras, relabelled=relabelled,
-        fit_error_px=np.full(frames, np.nan), assumed=assumed, triangulated=triangulated,
-        flags={"no_person": np.asarray(unseen.all(axis=0), dtype=np.uint8), "person_changed": person_changes(landmarks).astype(np.uint8),
-               "high_residual": strained},
+        fit_error_px=np.full(frames, np.nan), assumed=assumed, triangulated=seen.triangulated,
+        flags={"no_person": np.asarray(nobody, dtype=np.uint8), "person_changed": person_changes(landmarks).astype(np.uint8),
+               "high_residual": strained, **flags},
+        camera_poses=camera_poses.T_world_camera if seen.worn is not None else None,
     )  # fmt: skip
     errors = reprojection_residuals(motion, landmarks, rig).error_px
     counted = np.isfinite(errors)
@@ -265,6 +341,9 @@ def _uncertainty(human: Human, configurations: FloatArray, observations: Observa
         median[frame] = float(np.median(sizes)) if sizes.size else np.nan
         factor = max(median[frame] / 1.18, 1.0) if sizes.size else 1.0  # 1.18: median of a Rayleigh distribution with unit sigma
         landmark_sigma[frame] = factor * np.sqrt(np.linalg.eigvalsh(spread)[:, -1].clip(0))
+        if observations.posture is not None:  # what is assumed of a posture is no observation of its joints
+            normal = linearise(human, q, observations, frame, prior, assume=False)
+            covariance = np.linalg.inv(normal.hessian + 1e-9 * np.eye(human.nv))
         joint_sigma[frame] = factor * np.sqrt(np.diag(covariance)[6:])
     return landmark_sigma, joint_sigma, median
 

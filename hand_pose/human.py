@@ -19,6 +19,7 @@ BONES = tuple(TYPICAL_LENGTHS)
 """Order of every bone-length vector."""
 
 LINKS = ("pelvis", *(joint.link for joint in JOINTS if joint.link))
+_LEG = {side: tuple(f"{side}_{part}" for part in ("hip", "knee", "ankle", "toe")) for side in ("left", "right")}
 
 
 @functools.cache
@@ -104,6 +105,11 @@ class Human:
         entry = self.model.joints[self.model.getJointId(joint)]
         return slice(entry.idx_v, entry.idx_v + entry.nv)
 
+    def arm_columns(self, side: str) -> npt.NDArray[np.intp]:
+        """Return the tangent columns of all joints of one arm and hand, clavicle to fingertips."""
+        names = [joint.name for joint in JOINTS if joint.name.startswith(f"{side}_") and not joint.name.startswith(_LEG[side])]
+        return np.concatenate([np.arange(self.model.nv)[self.columns(name)] for name in names])
+
     def positions(self, joint: str) -> slice:
         """Return the rows of one joint in a configuration vector."""
         entry = self.model.joints[self.model.getJointId(joint)]
@@ -154,6 +160,11 @@ class Human:
         poses = np.zeros((len(rows), 4, 4))
         poses[:, :3, :3], poses[:, :3, 3], poses[:, 3, 3] = rotations[rows], translations[rows], 1.0
         return poses
+
+    def link_rotation(self, q: FloatArray, joint: str) -> FloatArray:
+        """Return R_world_link (3, 3) of what hangs on one joint of the table (or "pelvis") at configuration ``q``."""
+        pin.forwardKinematics(self.model, self.data, q)
+        return np.array(self.data.oMi[self.model.getJointId(joint)].rotation)
 
     def integrate(self, q: FloatArray, step: FloatArray) -> FloatArray:
         """Return ``q`` moved by a tangent ``step`` (nv,)."""

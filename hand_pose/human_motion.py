@@ -41,7 +41,8 @@ class HumanMotion:
     times_s: FloatArray
     """(T,) seconds from the start of the recording."""
     frame: str
-    """What positions are relative to: "room" (metric, from a calibrated rig) or "camera" (one camera: upright axes at the camera)."""
+    """What positions are relative to: "room" (metric, from a calibrated rig), "camera" (one camera: upright axes at the camera) or "head" (worn
+    cameras of whose motion nothing is known: axes of the body that they are on)."""
     link_names: tuple[str, ...]
     link_poses: FloatArray
     """(T, L, 4, 4) T_world_link."""
@@ -75,6 +76,8 @@ class HumanMotion:
     """What was not measured but assumed, e.g. {"stature": {"value": 1.73, "sigma": 0.07}}."""
     triangulated: FloatArray | None = None
     """(T, 75, 3) m, the robust triangulation before the tree was fitted, NaN where not seen by two cameras; None for one camera."""
+    camera_poses: FloatArray | None = None
+    """(C, T, 4, 4) T_world_camera at each camera's own times, NaN where not known; None where no camera moves: the rig says it then."""
 
     def __post_init__(self) -> None:
         frames, links, joints, cameras = len(self.times_s), len(self.link_names), len(self.joint_names), len(self.cameras)
@@ -85,6 +88,8 @@ class HumanMotion:
         }  # fmt: skip
         if self.triangulated is not None:
             expected["triangulated"] = (frames, 75, 3)
+        if self.camera_poses is not None:
+            expected["camera_poses"] = (cameras, frames, 4, 4)
         integers = ("joint_source", "landmark_source", "relabelled")
         freeze_arrays(self, {name: (shape, np.uint8 if name in integers else np.float64) for name, shape in expected.items()})
 

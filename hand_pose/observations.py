@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration import Rig
+from bodydouble.hand_pose.anchors import Anchors
+from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks
+from bodydouble.hand_pose.posture_prior import PosturePrior
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -36,7 +39,7 @@ class Observations:
     """Rays of C cameras over T frames to the 75 landmarks; NaN rays and zero weight where nothing was seen."""
 
     origins: FloatArray
-    """(C, 3) camera centres in the world."""
+    """(C, T, 3) camera centres in the world."""
     rays: FloatArray
     """(C, T, 75, 3) unit directions in the world."""
     basis: FloatArray
@@ -47,6 +50,10 @@ class Observations:
     """(C, T, 75) confidence, zero where unseen."""
     depth: DepthPrior | None = None
     """With one camera: what is guessed of the depths."""
+    anchors: Anchors | None = None
+    """With worn cameras: landmarks that are fixed to what they are worn on."""
+    posture: PosturePrior | None = None
+    """With worn cameras: how a person stands of whom only arms are seen."""
 
     @property
     def frames(self) -> int:
@@ -54,28 +61,33 @@ class Observations:
         return int(self.rays.shape[1])
 
     @classmethod
-    def of(cls, landmarks: Landmarks, rig: Rig) -> Observations:
-        """Turn landmarks into rays of a rig whose cameras do not move in the world."""
+    def of(cls, landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses | None = None) -> Observations:
+        """Turn landmarks into rays; without ``camera_poses`` the rig's cameras must not move. A camera without a pose saw nothing."""
         cameras, frames = len(landmarks.cameras), landmarks.frames
-        origins, rays = np.zeros((cameras, 3)), np.full((cameras, frames, 75, 3), np.nan)
+        poses = CameraPoses.static(rig, landmarks.cameras, frames) if camera_poses is None else camera_poses.select(landmarks.cameras)
+        rays = np.full((cameras, frames, 75, 3), np.nan)
         sigma = expected_error_px(landmarks)
         for row, name in enumerate(landmarks.cameras):
             camera = rig.camera(name)
             seen = np.isfinite(landmarks.pixels[row]).all(axis=-1)
             in_camera = camera.model.rays(landmarks.pixels[row][seen])
-            rays[row][seen] = in_camera @ camera.T_body_camera[:3, :3].T
-            origins[row] = camera.T_body_camera[:3, 3]
+            if name in poses.moving:
+                R = np.broadcast_to(poses.T_world_camera[row, :, None, :3, :3], (frames, 75, 3, 3))[seen]
+                rays[row][seen] = np.einsum("nij,nj->ni", R, in_camera)
+            else:
+                rays[row][seen] = in_camera @ camera.T_body_camera[:3, :3].T
             beside = camera.model.rays(landmarks.pixels[row][seen] + (1.0, 0.0))
             radians_per_px = np.arccos(np.clip(np.sum(in_camera * beside, axis=-1), -1.0, 1.0))
             sigma[row][seen] *= np.nanmedian(radians_per_px) if radians_per_px.size else 1.0
         weight = np.nan_to_num(landmarks.confidence)
         weight[..., POSE] = np.where(weight[..., POSE] >= MIN_VISIBILITY, weight[..., POSE] ** 2, 0.0)
         weight = np.where(np.isfinite(rays).all(axis=-1), weight, 0.0)
+        origins = np.nan_to_num(poses.T_world_camera[:, :, :3, 3])
         return cls(origins, rays, _across(rays), sigma, weight)
 
     def residuals(self, points: FloatArray, frame: int) -> tuple[FloatArray, FloatArray]:
         """Return residuals (C, 75, 2) in sigmas and depths (C, 75) of points (75, 3) at one frame; a point behind a camera has depth <= 0."""
-        towards = points[None] - self.origins[:, None]
+        towards = points[None] - self.origins[:, frame, None]
         depth = np.sum(self.rays[:, frame] * towards, axis=-1)
         across = np.einsum("cnij,cnj->cni", self.basis[:, frame], towards)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -101,7 +113,10 @@ class Observations:
         rows = np.where(valid[..., None, None], rows * scale[..., None, None], 0.0)
         information = np.einsum("cn,cnki,cnkj->nij", influence, rows, rows)
         gradient = np.einsum("cn,cnki,cnk->ni", influence, rows, scaled)
-        return information, gradient, float(np.sum(weight * np.log1p(squared)))
+        cost = float(np.sum(weight * np.log1p(squared)))
+        if self.anchors is not None:
+            cost += self.anchors.add(points, frame, information, gradient)
+        return information, gradient, cost
 
 
 def expected_error_px(landmarks: Landmarks) -> FloatArray:

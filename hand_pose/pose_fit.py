@@ -65,9 +65,9 @@ class Linearisation:
 
 
 def linearise(
-    human: Human, q: FloatArray, observations: Observations, frame: int, prior: PosePrior, *, widen: float = 1.0
+    human: Human, q: FloatArray, observations: Observations, frame: int, prior: PosePrior, *, widen: float = 1.0, assume: bool = True
 ) -> Linearisation:
-    """Return the normal equations of one frame at configuration ``q``."""
+    """Return the normal equations of one frame at configuration ``q``; without ``assume`` those that know nothing of how people stand."""
     here = human.kinematics(q)
     information, pull, cost = observations.pull(here.landmarks, frame, widen=widen)
     seen = np.flatnonzero(np.trace(information, axis1=1, axis2=2) > 0)
@@ -79,6 +79,9 @@ def linearise(
     if observations.depth is not None:
         by_depth, depth_gradient, depth_cost = observations.depth.pull(here.landmarks, here.landmark_jacobian, frame)
         hessian, gradient, cost = hessian + by_depth, gradient + depth_gradient, cost + depth_cost
+    if observations.posture is not None and assume:
+        by_posture, posture_gradient, posture_cost = observations.posture.pull(here.landmarks, here.landmark_jacobian, frame)
+        hessian, gradient, cost = hessian + by_posture, gradient + posture_gradient, cost + posture_cost
     prior_information, prior_gradient, prior_cost = prior.pull(human, q)
     hessian[np.diag_indices(human.nv)] += prior_information
     return Linearisation(hessian, gradient + prior_gradient, cost + prior_cost)

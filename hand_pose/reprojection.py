@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration import Rig
+from bodydouble.hand_pose.camera_poses import ROOM, project
 from bodydouble.hand_pose.human_motion import HumanMotion
-from bodydouble.hand_pose.landmarks import MAIN_JOINTS, Landmarks
+from bodydouble.hand_pose.landmarks import LEFT_HAND, MAIN_JOINTS, RIGHT_HAND, Landmarks
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,20 +43,27 @@ class Reprojection:
 def reprojection_residuals(motion: HumanMotion, landmarks: Landmarks, rig: Rig) -> Reprojection:
     """Compare the twelve main joints of the fit with each view's detection under the label that the fit gave to that view.
 
-    Every camera, frame and joint with visibility >= 0.5 counts. A joint that the fit puts behind a camera counts as infinitely far.
+    Every camera, frame and joint with visibility >= 0.5 counts. A joint that the fit puts behind a camera counts as infinitely far. Where cameras
+    move, (C, T, 54): the 42 landmarks of the hands follow, which are all that worn cameras see; they count in those alone.
     """
     exchanged = motion.relabelled == 1
     labelled = landmarks.exchanged(exchanged)
-    pixels, visibility = labelled.pixels[:, :, MAIN_JOINTS], labelled.confidence[:, :, MAIN_JOINTS]
+    moves = motion.camera_poses is not None
+    joints = [*MAIN_JOINTS, *range(LEFT_HAND.start, RIGHT_HAND.stop)] if moves else [*MAIN_JOINTS]
+    pixels, visibility = labelled.pixels[:, :, joints], labelled.confidence[:, :, joints].copy()
     errors = np.full(visibility.shape, np.nan)
     for row, name in enumerate(landmarks.cameras):
         camera = rig.camera(name)
-        T = camera.T_camera_body
-        projected = camera.model.project(motion.landmarks[:, MAIN_JOINTS] @ T[:3, :3].T + T[:3, 3])
+        if motion.camera_poses is not None:
+            projected = project(camera.model, motion.camera_poses[row], motion.landmarks[:, joints])
+            visibility[row, np.isnan(motion.camera_poses[row, :, 0, 0])] = np.nan
+            if camera.body == ROOM:
+                visibility[row, :, len(MAIN_JOINTS) :] = np.nan
+        else:
+            T = camera.T_camera_body
+            projected = camera.model.project(motion.landmarks[:, joints] @ T[:3, :3].T + T[:3, 3])
         distance = np.linalg.norm(projected - pixels[row], axis=-1)
         errors[row] = np.where(np.isfinite(projected).all(axis=-1), distance, np.inf)
-    errors = np.where(
-        (np.nan_to_num(visibility) >= MIN_VISIBILITY) & np.isfinite(motion.landmarks[None, :, MAIN_JOINTS, 0]), errors, np.nan
-    )
+    errors = np.where((np.nan_to_num(visibility) >= MIN_VISIBILITY) & np.isfinite(motion.landmarks[None, :, joints, 0]), errors, np.nan)
     seen = motion.relabelled != 255
     return Reprojection(errors, float(exchanged[seen].mean()) if seen.any() else float("nan"))

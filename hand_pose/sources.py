@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.hand_pose.human_motion import Source
-from bodydouble.hand_pose.landmarks import POSE
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, POSE
 from bodydouble.hand_pose.observations import Observations
 
 FloatArray = npt.NDArray[np.float64]
@@ -21,6 +21,7 @@ MAX_GAP_S = 0.2
 """A longer gap is not interpolation: in 0.2 s a hand can start, move 10 cm and stop."""
 MAX_ABSENCE_S = 1.0
 """A person unseen for longer than this is missing, not inferred."""
+FACE = slice(0, 11)
 JOINT_SIGMA = 0.35
 """rad: a joint whose angle the images leave more open than this was not observed."""
 
@@ -35,6 +36,22 @@ def observed_landmarks(observations: Observations, points: FloatArray) -> npt.ND
         sure = observations.weight[:, frame] >= SURE_WEIGHT
         agreeing[frame] = np.sum(near & sure & (depth > 0), axis=0)
     return agreeing >= needed
+
+
+def with_worn(observed: npt.NDArray[np.bool_], head: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return the mask (T, 75) with what worn cameras measure too: the face where the head (T,) is located, wrists and knuckles with their hands."""
+    observed = observed.copy()
+    observed[:, FACE] |= head[:, None]
+    for pose, hand in on_hands():
+        observed[:, pose] |= observed[:, hand]
+    return observed
+
+
+def on_hands() -> list[tuple[int, int]]:
+    """Return the pose's landmarks that are joints of the hand's own, with those."""
+    row = LANDMARK_NAMES.index
+    names = {"wrist": "wrist", "pinky": "little_mcp", "index": "index_mcp", "thumb": "thumb_ip"}
+    return [(row(f"{side}_{pose}"), row(f"{side}_hand_{hand}")) for side in ("left", "right") for pose, hand in names.items()]
 
 
 def classify(observed: npt.NDArray[np.bool_], times_s: FloatArray) -> npt.NDArray[np.uint8]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.transform import apply, invert
+from bodydouble.hand_pose.camera_poses import project
 from bodydouble.hand_pose.human_motion import Source
 from bodydouble.viewer.framing import Crop
 from bodydouble.viewer.skeleton import BODY_BONES, BONES, ENDS, Colour
@@ -28,7 +29,10 @@ def projected_landmarks(episode: Episode, camera: str) -> FloatArray:
     """Return the fitted landmarks (T, 75, 2) as pixels of the camera's video; NaN where there is none or the camera cannot see there."""
     mounted = episode.rig.camera(camera)
     row = episode.cameras.index(camera)
-    pixels = mounted.model.project(apply(invert(mounted.T_body_camera), episode.motion.landmarks))
+    if episode.motion.camera_poses is not None:
+        pixels = project(mounted.model, episode.motion.camera_poses[row], episode.motion.landmarks)
+    else:
+        pixels = mounted.model.project(apply(invert(mounted.T_body_camera), episode.motion.landmarks))
     return np.asarray(pixels - episode.recording.crop_origin_px[row])
 
 

@@ -73,8 +73,14 @@ def main() -> None:
         confidence = np.nan_to_num(landmarks.exchanged(swap).confidence).reshape(cameras, -1)
         sigma = np.nan_to_num(observations.sigma_rad, nan=1.0).reshape(cameras, -1)
         for name, work in (
-            ("plain weighted triangulation", lambda r=rays, c=confidence, o=observations: triangulate_linear(o.origins, r, c)),
-            ("robust triangulation", lambda r=rays, w=weight, s=sigma, o=observations: triangulate(o.origins, r, w, s).points),
+            (
+                "plain weighted triangulation",
+                lambda r=rays, c=confidence, o=observations: triangulate_linear(np.repeat(o.origins, 75, axis=1), r, c),
+            ),
+            (
+                "robust triangulation",
+                lambda r=rays, w=weight, s=sigma, o=observations: triangulate(np.repeat(o.origins, 75, axis=1), r, w, s).points,
+            ),
         ):
             points, seconds = timed(work)
             points = points.reshape(frames, 75, 3)

@@ -56,7 +56,7 @@ def test_hands_that_were_not_seen_have_no_part_in_it(one_camera, hide):
 def test_the_models_shape_is_put_where_the_rays_pass_it(one_camera):
     seen = Observations.of(one_camera.landmarks, one_camera.rig)
     T = one_camera.rig.cameras["cam0"].T_body_camera
-    points = place_shape(one_camera.landmarks, seen.rays[0, 1], seen.origins[0], T, 1.0, 1)
+    points = place_shape(one_camera.landmarks, seen.rays[0, 1], seen.origins[0, 0], T, 1.0, 1)
     np.testing.assert_allclose(points[:33], one_camera.points[1, :33], atol=1e-6)
     assert np.isnan(points[33:]).all()
 
@@ -67,7 +67,7 @@ def test_a_shape_of_too_few_joints_is_not_placed(one_camera, hide):
     landmarks = hide(one_camera.landmarks, hidden)
     seen = Observations.of(landmarks, one_camera.rig)
     T = one_camera.rig.cameras["cam0"].T_body_camera
-    assert np.isnan(place_shape(landmarks, seen.rays[0, 0], seen.origins[0], T, 1.0, 0)).all()
+    assert np.isnan(place_shape(landmarks, seen.rays[0, 0], seen.origins[0, 0], T, 1.0, 0)).all()
 
 
 def test_the_scale_is_the_persons_torso_over_the_models(one_camera, hide):

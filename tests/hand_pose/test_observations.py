@@ -88,7 +88,7 @@ def test_what_was_not_seen_pulls_nothing(noisy, hide):
 
 def test_points_behind_a_camera_pull_nothing_and_break_nothing(noisy):
     seen = Observations.of(noisy.landmarks, noisy.rig)
-    behind = noisy.points[0] + 6.0 * seen.origins[0]
+    behind = noisy.points[0] + 6.0 * seen.origins[0, 0]
     information, gradient, cost = seen.pull(behind, 0)
     assert np.isfinite(information).all()
     assert np.isfinite(gradient).all()

@@ -12,7 +12,7 @@ from bodydouble.hand_pose.sides import MAX_JOINT_STATES, decide_sides
 def decided(landmarks, rig, times_s):
     seen = Observations.of(landmarks, rig)
     sigma = np.nan_to_num(seen.sigma_rad[:, :, 11], nan=0.01)
-    return decide_sides(seen.origins, seen.rays, seen.weight, sigma, times_s)
+    return decide_sides(seen.origins[:, 0], seen.rays, seen.weight, sigma, times_s)
 
 
 def exchanged(frames: int, **stretches) -> np.ndarray:
