@@ -21,6 +21,7 @@ VERBS = {
     "import": "Make a recording from synchronised videos.",
     "calibrate": "Calibrate a lens, a rig, a room; convert calibrations; find a camera that moved.",
     "board": "Print calibration boards to scale, and find out which one an image shows.",
+    "simulate": "Make a recording of a simulated person, with known truth.",
     "process": "Turn a recording into a training episode.",
     "inspect": "Show what is in an episode.",
     "validate": "Check episodes against the schema and its rules.",

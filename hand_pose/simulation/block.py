@@ -15,7 +15,7 @@ from bodydouble.atomic import replacing
 from bodydouble.calibration.rig import MountedCamera, Rig
 from bodydouble.calibration.transform import apply, invert
 from bodydouble.hand_pose.simulation.clocks import CameraClock
-from bodydouble.hand_pose.simulation.faults import Faults, cover
+from bodydouble.hand_pose.simulation.faults import Faults
 from bodydouble.hand_pose.simulation.filmed_rig import ROOM
 from bodydouble.hand_pose.simulation.moment import Moment, Visibility
 from bodydouble.hand_pose.simulation.scenario import Scenario
@@ -36,6 +36,8 @@ class Filming:
     """(M,) of all moments."""
     clocks: Mapping[str, CameraClock]
     faults: Faults
+    exposure_s: tuple[float, ...] = (0.0,)
+    """Instants within an exposure against its middle, which is a frame's time; several for motion blur."""
 
     def filmed(self, camera: str) -> npt.NDArray[np.bool_]:
         """Tell of each moment (M,) whether its frame is in the camera's video."""
@@ -98,12 +100,14 @@ def film(scenario: Scenario, filming: Filming, moments: range, tell: Callable[[]
             time_s = float(filming.clocks[name].true_times(filming.times_s[k : k + 1])[0])
             moment = at(time_s)
             T = filming.T_world_camera(camera, moment)
-            covered = filming.faults.is_covered(name, time_s)
-            image = scenario.image(moment, camera, T)
-            images[name].append(cover(image) if covered else image)
             seen = scenario.visibility(moment, camera, T)
-            if covered:
+            if filming.faults.is_covered(name, time_s):
+                images[name].append(scenario.covered_image(camera, frame=k, number=c))
                 seen = np.where(np.isin(seen, (Visibility.VISIBLE, Visibility.SELF_HIDDEN)), np.uint8(Visibility.HIDDEN), seen)
+            else:
+                exposed = [at(time_s + since) for since in filming.exposure_s]
+                poses = [filming.T_world_camera(camera, instant) for instant in exposed]
+                images[name].append(scenario.image(exposed, camera, poses, frame=k, number=c))
             truth["camera_times_s"][c, row] = time_s
             truth["T_world_camera"][c, row] = T
             truth["camera_landmarks"][c, row] = moment.landmarks

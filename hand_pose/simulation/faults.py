@@ -14,14 +14,13 @@ from bodydouble.calibration.transform import pose_from_rotvec
 from bodydouble.errors import UnknownNameError, UsageError
 
 FloatArray = npt.NDArray[np.float64]
-RgbImage = npt.NDArray[np.uint8]
 
 FAULTS = {
     "dropped": "5 % of the frames of two cameras are missing (=CAMERA:SHARE)",
     "clock-offset": "one camera's clock is some ms off (=CAMERA:SECONDS)",
     "clock-drift": "one camera's clock runs too fast or too slow (=CAMERA:SECONDS_PER_SECOND)",
     "bumped": "one camera is turned by 3 degrees and moved by 8 mm half-way (=CAMERA:DEGREES)",
-    "covered": "a finger is over one lens for the middle third (=CAMERA)",
+    "covered": "something is over one lens for the middle third (=CAMERA)",
     "gloves": "the person wears gloves",
 }
 """Name to one line of help."""
@@ -32,9 +31,6 @@ _DRIFT = (1e-3, 2e-3)
 """Far more than a quartz's: the few seconds of a simulation must show what an hour does."""
 _BUMP_DEG = 3.0
 _BUMP_M = 0.008
-_FINGER_RGB = (46.0, 20.0, 14.0)
-"""Light that comes through a finger on the lens."""
-_GLOW = 0.35
 _LARGEST = {"dropped": 0.9, "clock-offset": 1.0, "clock-drift": 0.1, "bumped": 90.0}
 _UNITS = {"dropped": "as a share of the frames", "clock-offset": "in s", "clock-drift": "in s per s", "bumped": "in degrees"}
 
@@ -90,11 +86,13 @@ class Faults:
         return said
 
 
-def choose_faults(asked: Sequence[str], cameras: Sequence[str], *, seconds: float, seed: int) -> Faults:
+def choose_faults(asked: Sequence[str], cameras: Sequence[str], *, seconds: float, seed: int, others: Sequence[str] = ()) -> Faults:
     """Return the faults asked for as NAME, NAME=CAMERA or NAME=CAMERA:VALUE, with whatever is not said chosen by the seed.
 
-    Faults of different names hit different cameras as far as there are enough of ``cameras``. What is chosen for one fault does not depend on
-    which others there are. Raises: UnknownNameError for a fault or a camera; UsageError for a value that cannot be.
+    Faults of different names hit different cameras as far as there are enough of ``cameras``; ``others`` have one only where they are named. What is
+    chosen for one fault does not depend on which others there are.
+
+    Raises: UnknownNameError for a fault or a camera; UsageError for a value that cannot be.
     """
     order = [cameras[i] for i in np.random.default_rng([seed, 1]).permutation(len(cameras))]
     chosen: dict[str, Any] = {name: {} for name in ("dropped", "offset_s", "drift", "bumped", "covered")}
@@ -103,7 +101,7 @@ def choose_faults(asked: Sequence[str], cameras: Sequence[str], *, seconds: floa
         name, _, rest = text.partition("=")
         if name not in FAULTS:
             raise UnknownNameError("fault", name, "the simulation", FAULTS)
-        camera, value = _camera_and_value(text, cameras)
+        camera, value = _camera_and_value(text, (*cameras, *others))
         number = list(FAULTS).index(name)
         rng = np.random.default_rng([seed, 2, number])
         first = camera or order[number % len(order)]
@@ -124,15 +122,6 @@ def choose_faults(asked: Sequence[str], cameras: Sequence[str], *, seconds: floa
         else:
             gloves = True
     return Faults(**chosen, gloves=gloves)
-
-
-def cover(image: RgbImage) -> RgbImage:
-    """Return an image (H, W, 3) taken with a finger on the lens: dark red, a little lighter where the picture was light, without any detail."""
-    rows, columns = image.shape[:2]
-    light = image[:: max(1, rows // 4), :: max(1, columns // 4)].mean() / 255.0
-    y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
-    glow = 0.55 + _GLOW * (1 - np.hypot(x - 0.3, y + 0.2) / 1.8) + 0.4 * light
-    return np.asarray(np.clip(glow[..., None] * np.array(_FINGER_RGB), 0, 255).astype(np.uint8))
 
 
 def _camera_and_value(text: str, cameras: Sequence[str]) -> tuple[str, float | None]:

@@ -11,12 +11,15 @@ import numpy.typing as npt
 
 from bodydouble.calibration.cameras.camera_model import CameraModel
 from bodydouble.calibration.cameras.pinhole import PinholeCamera
+from bodydouble.calibration.presets import BACKPACK, HELMET
 from bodydouble.calibration.rig import MountedCamera, Rig, Sigma
 from bodydouble.calibration.transform import pose_from
 from bodydouble.errors import UnknownNameError, UsageError
 
 FloatArray = npt.NDArray[np.float64]
 
+WORN = (HELMET, BACKPACK)
+"""Bodies of a rig that a simulated person wears."""
 ROOM = "room"
 _ROOM_SIZE = (1600, 1200)
 _ROOM_FIELD_RAD = math.radians(70.0)
@@ -30,15 +33,14 @@ MOST_ROOM_CAMERAS = len(_AROUND_DEG)
 _LARGEST_PX = 8192
 
 
-def filmed_rig(rig: Rig, size: tuple[int, int] | None, *, bodies: tuple[str, ...]) -> Rig:
+def filmed_rig(rig: Rig, size: tuple[int, int] | None) -> Rig:
     """Return a rig as it films: images of ``size`` (by default its own), clocks in step, and nothing uncertain about it.
 
-    ``bodies`` are those that a simulated person can wear; "room" is always one. Raises: UsageError for a size that its images cannot be scaled to;
-    UnknownNameError for a body.
+    Raises: UsageError for a size that its images cannot be scaled to; UnknownNameError for a body that is neither of ``WORN`` nor "room".
     """
     for camera in rig.cameras.values():
-        if camera.body not in (*bodies, ROOM):
-            raise UnknownNameError("body", camera.body, f"the simulation (camera '{camera.name}' is mounted on it)", (*bodies, ROOM))
+        if camera.body not in (*WORN, ROOM):
+            raise UnknownNameError("body", camera.body, f"the simulation (camera '{camera.name}' is mounted on it)", (*WORN, ROOM))
     cameras = {
         name: MountedCamera(name, scaled_to(camera.model, size, name=name), camera.body, camera.T_body_camera, Sigma(), 0.0)
         for name, camera in rig.cameras.items()
@@ -49,11 +51,11 @@ def filmed_rig(rig: Rig, size: tuple[int, int] | None, *, bodies: tuple[str, ...
 def with_room_cameras(rig: Rig, count: int, *, p_world: FloatArray, forward: FloatArray) -> Rig:
     """Return the rig with ``count`` cameras "room_1", ... on the body "room", around the point ``p_world`` (3,), which they look at.
 
-    They are 2.2 m high and hang at the walls at most, pinhole cameras of 70 degrees across; ``forward`` (3,) is where the person looks. The images are 1600 px wide, or as wide as
-    the widest of the rig's if that is less. Raises: UsageError for a count that cannot be, or names that the rig has already.
+    They are 2.2 m high and hang at the walls at most, pinhole cameras of 70 degrees across; ``forward`` (3,) is where the person looks. The images are
+    1600 px wide, or as wide as the widest of the rig's if that is less.
+
+    Raises: UsageError for names that the rig has already.
     """
-    if not 0 <= count <= MOST_ROOM_CAMERAS:
-        raise UsageError(f"--room-cameras {count} cannot be; expected 0 to {MOST_ROOM_CAMERAS}.")
     if not count:
         return rig
     width = min(_ROOM_SIZE[0], max(camera.model.image_size[0] for camera in rig.cameras.values()))
@@ -62,14 +64,23 @@ def with_room_cameras(rig: Rig, count: int, *, p_world: FloatArray, forward: Flo
     model = PinholeCamera((width, height), (focal, focal), ((width - 1) / 2, (height - 1) / 2))
     ahead = math.atan2(forward[1], forward[0])
     added: dict[str, MountedCamera] = {}
-    for number, degrees in enumerate(_AROUND_DEG[:count], start=1):
-        name, angle = f"room_{number}", ahead + math.radians(degrees)
-        if name in rig.cameras:
-            raise UsageError(f"Rig '{rig.name}' has a camera '{name}' already; rename it, or leave --room-cameras out.")
+    for name, degrees in zip(room_camera_names(rig, count), _AROUND_DEG, strict=False):
+        angle = ahead + math.radians(degrees)
         offset = _ROOM_DISTANCE_M * np.array([math.cos(angle), math.sin(angle)])
         position = np.array([*np.clip(p_world[:2] + offset, -_TO_WALL_M, _TO_WALL_M), _ROOM_HEIGHT_M])
         added[name] = MountedCamera(name, model, ROOM, _looking(position, p_world))
     return replace(rig, bodies=tuple(dict.fromkeys((*rig.bodies, ROOM))), cameras=rig.cameras | added)
+
+
+def room_camera_names(rig: Rig, count: int) -> tuple[str, ...]:
+    """Return what ``with_room_cameras`` calls them. Raises: UsageError for a count that cannot be, or a name that the rig has already."""
+    if not 0 <= count <= MOST_ROOM_CAMERAS:
+        raise UsageError(f"--room-cameras {count} cannot be; expected 0 to {MOST_ROOM_CAMERAS}.")
+    names = tuple(f"room_{number}" for number in range(1, count + 1))
+    for name in names:
+        if name in rig.cameras:
+            raise UsageError(f"Rig '{rig.name}' has a camera '{name}' already; rename it, or leave --room-cameras out.")
+    return names
 
 
 def scaled_to(model: CameraModel, size: tuple[int, int] | None, *, name: str = "camera") -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from bodydouble.calibration.transform import rotvec_of
 from bodydouble.errors import UnknownNameError, UsageError
-from bodydouble.hand_pose.simulation.faults import FAULTS, Faults, choose_faults, cover
+from bodydouble.hand_pose.simulation.faults import FAULTS, Faults, choose_faults
 
 CAMERAS = ("front", "left_down", "right_down", "left_side", "right_side")
 
@@ -71,14 +71,6 @@ def test_a_lens_is_covered_in_the_middle_third():
     faults = choose("covered=front")
     assert [faults.is_covered("front", t) for t in (1.99, 2.0, 3.99, 4.0)] == [False, True, True, False]
     assert not faults.is_covered("left_down", 3.0)
-
-
-def test_a_covered_image_is_dark_and_shows_nothing():
-    image = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
-    covered = cover(image)
-    assert (covered.shape, covered.dtype) == (image.shape, np.uint8)
-    assert covered.mean() < 40
-    assert np.abs(np.diff(covered.astype(int), axis=1)).max() <= 1
 
 
 @pytest.mark.parametrize(
