@@ -1,6 +1,6 @@
 # `make demo` and `make test` are all that is needed; each makes the virtual environment when it is missing.
 #   make demo    real sample videos to a training episode, in demo/
-#   make test    the test suite             (make test PYTEST_ARGS="-k rig -x")
+#   make test    the test suite             (make test PYTEST_ARGS="-k rig -x"; simulated people on Python 3.11 only)
 #   make lint    ruff and mypy
 #   make clean   delete what the others made, except the environment; `make distclean` deletes that too
 # Another Python: make demo PYTHON=python3.13
@@ -26,7 +26,7 @@ demo: $(VENV)/installed
 
 # Never `python -m pytest`: it would put this folder first on the path, where datasets/ shadows Hugging Face's library.
 # worksteal keeps a module's tests together as far as it can, and unlike loadscope it survives a worker that crashes.
-test: $(VENV)/installed-for-development
+test: $(VENV)/installed-for-development $(VENV)/installed-for-simulation
 	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-for-development $(TYPECHECK)
@@ -49,6 +49,13 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 $(VENV)/installed-for-development: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[test,dev]'
 	@touch $@ $(VENV)/installed
+
+# This torch has a build for processors on Python 3.11; another one brings gigabytes of GPU code. Elsewhere the tests of simulated people are skipped.
+$(VENV)/installed-for-simulation: $(VENV)/installed-for-development
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
+	  $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off torch==2.13.0 && \
+	  $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[simulate]'; fi
+	@touch $@
 
 $(BIN)/python:
 	@$(MAKE) --no-print-directory prerequisites
