@@ -62,7 +62,7 @@ def box(size_m: tuple[float, float, float]) -> Mesh:
     for axis in range(3):
         across, along = (axis + 1) % 3, (axis + 2) % 3
         for side in (-1.0, 1.0):
-            for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
+            for a, b in ((-1, -1), (side, -side), (1, 1), (-side, side)):
                 corner, normal = np.zeros(3), np.zeros(3)
                 corner[[axis, across, along]] = side, a, b
                 normal[axis] = side
@@ -106,7 +106,7 @@ def helmet() -> Mesh:
     angle = np.radians(np.linspace(-65, 65, 27))
     inner = np.stack([-0.075 + 0.115 * np.cos(angle), 0.09 * np.sin(angle), np.full(len(angle), 0.066)], axis=1)
     reach = np.cos(angle * 90 / 65)
-    outer = inner + np.stack([0.112 * reach, 0.0 * reach, 0.020 * reach], axis=1)
+    outer = inner + np.stack([0.112 * reach, 0.0 * reach, 0.014 * reach], axis=1)
     outer += 0.004 * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
     n = len(angle)
     strip = np.concatenate(

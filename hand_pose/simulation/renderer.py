@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,27 @@ Float32Array = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 
 _KEPT_SCENES = 2
+
+
+@cache
+def _thread_pools() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep matrix products and OpenCV to one thread meanwhile: recordings are rendered by a process a core, and the threads would wait for each other."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with _thread_pools().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 class Renderer:
@@ -114,6 +137,10 @@ class Renderer:
         return hosts
 
     def _drawn(self, moment: Moment, model: CameraModel, T_world_camera: FloatArray) -> Image:
+        with one_thread():
+            return self._draw(moment, model, T_world_camera)
+
+    def _draw(self, moment: Moment, model: CameraModel, T_world_camera: FloatArray) -> Image:
         rays, T = self._rays_of(model), np.asarray(T_world_camera, dtype=np.float64)
         if np.any(T[:3, 3] <= self.room.low) or np.any(T[:3, 3] >= self.room.high):
             raise UsageError(

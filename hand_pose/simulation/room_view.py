@@ -28,7 +28,7 @@ _BAND = 24
 _CELL_TEXELS = 16
 _TAG_LEVELS = 6
 _INK, _PAPER_WHITE = 24, 236
-_SUBPIXELS = np.array([-0.25, 0.25], dtype=np.float32)
+_SUBPIXELS = np.array([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]], dtype=np.float32)
 _SLANT = 0.5
 """0 to read slanted surfaces as finely as their near side needs, 1 as coarsely as their depth does; between, neither blurred nor grainy."""
 _FLAT = 0.003
@@ -116,11 +116,11 @@ class RoomView:
         import cv2
 
         finest, scale_u, scale_v, offset_u, offset_v = tables
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore"):
             t = []
             for axis in range(3):
                 ahead = d[axis] > 0
-                t.append(np.where(ahead, self._high[axis] - origin[axis], self._low[axis] - origin[axis]) / d[axis])
+                t.append(np.where(ahead, self._high[axis] - origin[axis], origin[axis] - self._low[axis]) / np.abs(d[axis]))
         np.minimum(t[0], t[1], out=distance)
         np.minimum(distance, t[2], out=distance)
         on_z, on_x = t[2] <= distance, t[0] <= distance
@@ -193,24 +193,24 @@ class RoomView:
         x, y = (origin[0] + t * d[0]) * per_metre + side / 2, side / 2 - (origin[1] + t * d[1]) * per_metre
         by_u, by_v = [np.diff(a, axis=1)[:-1] for a in (x, y)], [np.diff(a, axis=0)[:, :-1] for a in (x, y)]
         x, y = x[:-1, :-1], y[:-1, :-1]
-        near = (x > -side) & (x < 2 * side) & (y > -side) & (y < 2 * side)
+        area = np.abs(by_u[0] * by_v[1] - by_u[1] * by_v[0])
+        near = (x > -side) & (x < 2 * side) & (y > -side) & (y < 2 * side) & (area > 0)
         if not near.any():
             return None
-        area = np.abs(by_u[0] * by_v[1] - by_u[1] * by_v[0])[near]
-        level = int(np.clip(np.rint(0.5 * np.log2(np.median(area)) - 1.0), 0, _TAG_LEVELS - 1))
+        level = int(np.clip(np.rint(0.5 * np.log2(np.median(area[near])) - 1.0), 0, _TAG_LEVELS - 1))
         mip = self._tag_mip
         scale, (offset_u, offset_v) = mip.scale[level], mip.offset[tag, level]
-        brightness, cover = np.zeros((h - 1, w - 1), dtype=np.float32), np.zeros((h - 1, w - 1), dtype=np.float32)
-        for a in _SUBPIXELS:
-            for b in _SUBPIXELS:
-                u, v = x + a * by_u[0] + b * by_v[0], y + a * by_u[1] + b * by_v[1]
-                inside = (u > 0) & (u < side) & (v > 0) & (v < side)
-                u, v = np.where(inside, u * scale + offset_u, 0), np.where(inside, v * scale + offset_v, 0)
-                value = cv2.remap(mip.image, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR)
-                brightness += np.where(inside, value, 0)
-                cover += inside
-        brightness /= np.maximum(cover, 1)
-        cover /= len(_SUBPIXELS) ** 2
+        u = x + _SUBPIXELS[:, 0, None, None] * by_u[0] + _SUBPIXELS[:, 1, None, None] * by_v[0]
+        v = y + _SUBPIXELS[:, 0, None, None] * by_u[1] + _SUBPIXELS[:, 1, None, None] * by_v[1]
+        inside = (u > 0) & (u < side) & (v > 0) & (v < side)
+        u *= scale
+        u += offset_u
+        v *= scale
+        v += offset_v
+        value = cv2.remap(mip.image, u.reshape(-1, w - 1), v.reshape(-1, w - 1), cv2.INTER_LINEAR).reshape(u.shape)
+        cover = inside.sum(axis=0, dtype=np.float32)
+        brightness = (value * inside).sum(axis=0, dtype=np.float32) / np.maximum(cover, 1)
+        cover /= len(_SUBPIXELS)
         return brightness, cover
 
 

@@ -30,6 +30,13 @@ HELMET = "helmet"
 _EDGES_DARKER = 0.3
 """How much darker skin and cloth get where they turn away from the camera, so that fingers stand out from each other."""
 _HAIR_STARTS_M = 0.045
+_CLOTH_M = {
+    (Part.TORSO, Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_LEG, Part.RIGHT_LEG): 0.005,
+    (Part.LEFT_FOOT, Part.RIGHT_FOOT): 0.011,  # toes disappear in a shoe
+}
+"""How thick cloth and shoes are, outside of the skin."""
+_GLOVE_M = 0.0015
+_IRIS_COS = 0.86
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +73,14 @@ class SceneBuilder:
         cloth = ~np.isin(of_part, [Part.HEAD, Part.LEFT_HAND, Part.RIGHT_HAND])
         albedo[cloth] *= (1 + _folds(at_rest[cloth]))[:, None]
         albedo[_hair(body, at_rest, of_part)] = look.hair
+        _paint_eyes(body, self._skin, at_rest, albedo)
         self._albedo = albedo.astype(np.float32)
+        thick = np.zeros(len(Part), dtype=np.float32)
+        for parts, metres in _CLOTH_M.items():
+            thick[list(parts)] = metres
+        if look.gloves is not None:
+            thick[[Part.LEFT_HAND, Part.RIGHT_HAND]] = _GLOVE_M
+        self._thickness = thick[of_part][:, None]
         triangles = index.reshape(-1, 3).astype(np.uint32)
         self._triangles, self._surface = [triangles], [part]
         F, V = len(body.triangles), len(body.vertices)
@@ -117,6 +131,7 @@ class SceneBuilder:
                 parts.append(values.astype(np.float32))
         normal = np.concatenate(normals)
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
+        vertices[0] += self._thickness * normal[: len(self._skin)]
         return Scene(self, np.concatenate(vertices), normal)
 
 
@@ -184,3 +199,14 @@ def _hair(body: Body, at_rest: Float32Array, of_part: IntArray) -> npt.NDArray[n
     behind = at_rest[:, 0] < ears[0] - 0.01 + 0.5 * np.maximum(at_rest[:, 2] - ears[2] - 0.02, 0)
     above = (at_rest[:, 2] > eyes[2] + _HAIR_STARTS_M) & (at_rest[:, 0] < eyes[0] + 0.03)
     return (of_part == Part.HEAD) & ((behind & (at_rest[:, 2] > ears[2] - 0.06)) | above)
+
+
+def _paint_eyes(body: Body, skin: IntArray, at_rest: Float32Array, albedo: Float32Array) -> None:
+    """Give the eyeballs white and iris, if the body has them."""
+    bones = np.array(body.bones)[body.follows[skin, np.argmax(body.weights[skin], axis=1)]]
+    for name in ("eye.L", "eye.R"):
+        ball = np.flatnonzero(bones == name)
+        if len(ball):
+            outwards = at_rest[ball] - at_rest[ball].mean(axis=0)
+            ahead = outwards[:, 0] / np.maximum(np.linalg.norm(outwards, axis=1), 1e-9)
+            albedo[ball] = np.where((ahead > _IRIS_COS)[:, None], np.float32(50), np.float32(232))

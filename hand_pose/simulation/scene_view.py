@@ -56,7 +56,9 @@ class SceneView:
     def __init__(self, scene: Scene, rays: CameraRays, T_world_camera: FloatArray) -> None:
         self._scene, self._rays = scene, rays
         self._R, self._eye = T_world_camera[:3, :3].astype(np.float32), T_world_camera[:3, 3].astype(np.float32)
-        self._colours = scene.colours_from(T_world_camera[:3, 3])
+        # Of each triangle's first corner, and how the others differ from it.
+        self._corner_colours = scene.colours_from(T_world_camera[:3, 3])[scene.builder.triangles]
+        self._corner_colours[:, 1:] -= self._corner_colours[:, :1]
 
     def _cast(self, directions: Float32Array) -> tuple[npt.NDArray[np.int16], Hits, Float32Array]:
         """Return surface (N,), hits and colour (N, 3), 0 for nothing, of directions (N, 3) of the world."""
@@ -66,12 +68,8 @@ class SceneView:
         surface = self._scene.builder.surface[hits.triangle]
         colour = np.zeros((len(rays), 3), dtype=np.float32)
         met = np.flatnonzero(surface != NOTHING)
-        corners = self._scene.builder.triangles[hits.triangle[met]].astype(np.int64)
-        second, third = hits.weights[met, :1], hits.weights[met, 1:]
-        found = self._colours[corners[:, 0]] * (1 - second - third)
-        found += self._colours[corners[:, 1]] * second
-        found += self._colours[corners[:, 2]] * third
-        colour[met] = found
+        corners, weights = self._corner_colours[hits.triangle[met]], hits.weights[met]
+        colour[met] = corners[:, 0] + corners[:, 1] * weights[:, :1] + corners[:, 2] * weights[:, 1:]
         return surface, hits, colour
 
     def _coarse(self) -> _Coarse:
