@@ -1,0 +1,40 @@
+"""Tasks of simulated recordings: each module writes one down as a performance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bodydouble.errors import UnknownNameError, UsageError
+from bodydouble.hand_pose.simulation.body import Body
+from bodydouble.hand_pose.simulation.performance import Performance
+from bodydouble.hand_pose.simulation.tasks import table_task
+
+
+@dataclass(frozen=True)
+class _Task:
+    help: str
+    least_s: float
+    write: Callable[[float, int, Body], Performance]
+
+
+_TASKS = {
+    "table": _Task("reach for things on a table, grasp, lift and place them", 2.0, table_task.write),
+}
+TASKS = {name: task.help for name, task in _TASKS.items()}
+"""Task to one line about it."""
+
+
+def make_performance(task: str, seconds: float, seed: int, body: Body) -> Performance:
+    """Return what a person does at a task; the same for the same arguments.
+
+    Raises: UnknownNameError for a task that is not in ``TASKS``; UsageError if it takes longer than ``seconds``.
+    """
+    if task not in _TASKS:
+        raise UnknownNameError("task", task, "the simulation", TASKS)
+    least = _TASKS[task].least_s
+    if not seconds >= least:
+        raise UsageError(
+            f"The task '{task}' takes at least {least:g} s, but {seconds:g} s were asked for; pass --seconds {least:g} or more."
+        )
+    return _TASKS[task].write(seconds, seed, body)
