@@ -29,6 +29,7 @@ from bodydouble.datasets.images import encode_jpeg
 from bodydouble.datasets.locating import locate_cameras, tag_map_path
 from bodydouble.datasets.measure import quality_figures
 from bodydouble.datasets.quality import judge
+from bodydouble.datasets.timing import timed_detection, timed_motion
 from bodydouble.errors import FileExistsUsageError, UsageError
 from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.detection import detect
@@ -88,6 +89,8 @@ class Prepared:
     """How the moving bodies of the rig moved; None where none does or nothing tells."""
     head_pose: str = ""
     """One sentence on how the pose of the moving bodies is known; "" where no camera moves."""
+    detect_seconds: float | None = None
+    """Wall time of the detection when it was run; None where that is not known."""
 
     def select(self, cameras: tuple[str, ...]) -> Prepared:
         """Return what some cameras saw, on the same frame sets; ``frame_sets`` stays as it is. Raises: UnknownNameError."""
@@ -143,25 +146,33 @@ def prepare(recording: Recording, settings: ProcessSettings = ProcessSettings(),
     located = locate_cameras(
         recording, rig, frame_sets, settings.tag_map, workers=settings.workers, progress=lambda done, total: progress("locate", done, total)
     )
-    landmarks = detect(
-        recording, frame_sets, rig=rig, workers=settings.workers, progress=lambda done, total: progress("detect", done, total)
+    landmarks, detect_seconds = timed_detection(
+        lambda report: detect(recording, frame_sets, rig=rig, workers=settings.workers, progress=report),
+        lambda done, total: progress("detect", done, total),
     )
-    return Prepared(recording, rig, rig_source, frame_sets, landmarks, located.camera_poses, located.rig_motion, located.sentence)
+    return Prepared(
+        recording, rig, rig_source, frame_sets, landmarks, located.camera_poses, located.rig_motion, located.sentence, detect_seconds
+    )
 
 
 def fit(prepared: Prepared, settings: ProcessSettings = ProcessSettings(), progress: StageProgress = no_progress) -> HumanMotion:
     """Fit the person to what the cameras of ``prepared`` saw; the result is kept. Raises: DataError where nobody is seen."""
+    return timed_fit(prepared, settings, progress)[0]
+
+
+def timed_fit(
+    prepared: Prepared, settings: ProcessSettings = ProcessSettings(), progress: StageProgress = no_progress
+) -> tuple[HumanMotion, float]:
+    """Return what ``fit`` does and the wall time in s that it took when it was computed."""
     chosen = EstimatorSettings(stature=settings.stature)
     landmarks, rig, poses = prepared.landmarks, prepared.rig, prepared.camera_poses
     moved = dataclasses.asdict(poses) if poses.moving else None
     key = content_key(_code_of(hand_pose, calibration), dataclasses.asdict(landmarks), _rig_values(rig), dataclasses.asdict(chosen), moved)
-    motion: HumanMotion = cached(
-        "motion", key, ".h5",
-        compute=lambda: estimate(landmarks, rig, chosen, camera_poses=poses, progress=lambda done, total: progress("fit", done, total)),
-        save=HumanMotion.save, load=HumanMotion.load,
-    )  # fmt: skip
+    timed = timed_motion(
+        key, lambda: estimate(landmarks, rig, chosen, camera_poses=poses, progress=lambda done, total: progress("fit", done, total))
+    )
     progress("fit", 1, 1)
-    return motion
+    return timed
 
 
 def find_rig(recording: Recording, settings: ProcessSettings) -> tuple[Rig, str]:

@@ -70,7 +70,7 @@ def similarity(source: FloatArray, target: FloatArray, *, scale: bool = True) ->
     Umeyama 1991, "Least-squares estimation of transformation parameters between two point patterns"; never a reflection. NaN where fewer than
     three points are finite in both.
     """
-    both: BoolArray = np.isfinite(source).all(axis=-1) & np.isfinite(target).all(axis=-1)
+    both: BoolArray = np.isfinite((source + target).sum(axis=-1))
     enough = both.sum(axis=1) >= 3
     weight = both[..., None] / np.maximum(both.sum(axis=1), 1)[:, None, None]
     source, target = np.where(both[..., None], source, 0.0), np.where(both[..., None], target, 0.0)

@@ -23,6 +23,7 @@ VERBS = {
     "board": "Print calibration boards to scale, and find out which one an image shows.",
     "simulate": "Make a recording of a simulated person, with known truth.",
     "process": "Turn a recording into a training episode.",
+    "evaluate": "Judge an estimate: against the truth of a simulated recording, and by itself.",
     "inspect": "Show what is in an episode.",
     "validate": "Check episodes against the schema and its rules.",
     "render": "Make a preview video: cameras with skeleton beside the robot.",
