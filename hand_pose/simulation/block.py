@@ -60,7 +60,7 @@ class Block:
 
     def save(self, path: Path) -> None:
         """Write to an npz file, beside it first."""
-        arrays = {f"truth_{name}": array for name, array in self.truth.items()}
+        arrays: dict[str, Any] = {f"truth_{name}": array for name, array in self.truth.items()}
         for camera, segment in self.segments.items():
             arrays.update(segment.as_arrays(f"camera_{camera}_"))
         with replacing(path) as partial, partial.open("wb") as file:

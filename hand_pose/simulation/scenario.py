@@ -94,8 +94,8 @@ class _PersonScenario:
         from bodydouble.hand_pose.simulation.room import Room
 
         self._body = make_person(settings.seed)
-        self._performance = make_performance(settings.task, settings.seconds, settings.seed, self._body, settings.rig)
-        self._room = Room.make(settings.seed, self._performance.furniture)
+        self._performance = make_performance(settings.task, settings.seconds, settings.seed, self._body)
+        self._room = Room.make(settings.seed, self._performance.furniture, extra_tags=self._performance.tag_places)
         gloves = any(name.partition("=")[0] == "gloves" for name in settings.faults)
         quiet: dict[str, float] = {} if settings.noise else {"noise": 0.0, "exposure": 0.0}
         look = Look.of_seed(settings.seed, gloves=gloves, shadows=settings.shadows, **quiet)
@@ -156,11 +156,12 @@ def is_inside_skin(vertices: npt.NDArray[np.float32], triangles: npt.NDArray[np.
     import open3d as o3d
 
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(np.ascontiguousarray(vertices, dtype=np.float32), np.ascontiguousarray(triangles, dtype=np.uint32))
+    tensor = o3d.core.Tensor
+    scene.add_triangles(tensor(np.ascontiguousarray(vertices, dtype=np.float32)), tensor(np.ascontiguousarray(triangles, dtype=np.uint32)))
     heights = (np.arange(_DIRECTIONS) + 0.5) / _DIRECTIONS * 2 - 1
     angles = np.pi * (3 - np.sqrt(5)) * np.arange(_DIRECTIONS)
     around = np.sqrt(1 - heights**2)
     directions = np.stack([around * np.cos(angles), around * np.sin(angles), heights], axis=1)
     rays = np.concatenate([np.broadcast_to(p_world, directions.shape), directions], axis=1).astype(np.float32)
-    distances = scene.cast_rays(rays, nthreads=1)["t_hit"].numpy()
+    distances = scene.cast_rays(tensor(rays), nthreads=1)["t_hit"].numpy()
     return bool(np.mean(distances < _NEARBY_M) > _MOST)
