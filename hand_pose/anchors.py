@@ -51,7 +51,7 @@ class Anchors:
     @property
     def known(self) -> npt.NDArray[np.bool_]:
         """(T,) True where some landmark is anchored."""
-        return np.isfinite(self.points[..., 0]).any(axis=1)
+        return np.asarray(np.isfinite(self.points[..., 0]).any(axis=1))
 
     def add(self, points: FloatArray, frame: int, information: FloatArray, gradient: FloatArray) -> float:
         """Add the pull on landmarks (75, 3) of one frame to information (75, 3, 3) and gradient (75, 3) in place; return its cost."""
@@ -64,7 +64,8 @@ class Anchors:
 
 def head_points() -> dict[str, tuple[float, float, float]]:
     """Return where eyes and ears are in the helmet's frame: origin between the eyes, x forward, y left, z up, for a head of typical size."""
-    names = ("left_eye", "right_eye", "left_ear", "right_ear")
-    places = {name: sum(TYPICAL_LENGTHS[bone] * np.array(way) for bone, way in LANDMARK_PLACES[name][1].items()) for name in names}
+    places = {}
+    for name in ("left_eye", "right_eye", "left_ear", "right_ear"):
+        places[name] = np.sum([TYPICAL_LENGTHS[bone] * np.array(way) for bone, way in LANDMARK_PLACES[name][1].items()], axis=0)
     between = (places["left_eye"] + places["right_eye"]) / 2
-    return {name: tuple(float(value) for value in place - between) for name, place in places.items()}  # type: ignore[misc]
+    return {name: (float(x), float(y), float(z)) for name, (x, y, z) in ((name, place - between) for name, place in places.items())}

@@ -160,7 +160,7 @@ def _seen_by_worn(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, tim
         )
     labelled = landmarks.exchanged(swap)
     observations = Observations.of(labelled, rig, camera_poses)
-    labelled, by_hands, _ = decide(labelled, observations, camera_poses, worn, times_s)
+    labelled, by_hands = decide(labelled, observations, camera_poses, worn, times_s)
     observations = Observations.of(labelled, rig, camera_poses)
     triangulated = _triangulated(observations)
     starts = with_guesses(triangulated, hand_views(labelled, observations, camera_poses))

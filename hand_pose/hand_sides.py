@@ -101,9 +101,7 @@ def decide_hands(views: HandViews, times_s: FloatArray, free: BoolArray, T_world
     (T, 4, 4): origin between the eyes, x forward, y left, z up; NaN where not known.
     """
     cameras, frames = views.seen.shape[:2]
-    from_head = (
-        np.linalg.norm(np.nanmean(views.guess, axis=3) - T_world_head[None, :, None, :3, 3], axis=-1) if frames else np.zeros((0, 0, 2))
-    )
+    from_head = np.linalg.norm(_middles(views) - T_world_head[None, :, None, :3, 3], axis=-1)
     dropped = views.seen & free[:, None, None] & (from_head > FARTHEST_M)
     kept = _without(views, dropped)
     order = np.flatnonzero(free)
@@ -115,7 +113,7 @@ def decide_hands(views: HandViews, times_s: FloatArray, free: BoolArray, T_world
     swap[best] = states[path].T
     chosen = places[path, np.arange(frames)]
     for camera in [c for c in order if c not in best]:
-        middle = np.nanmean(kept.guess[camera], axis=2)
+        middle = _middles(kept)[camera]
         as_is = np.nansum(np.linalg.norm(middle - chosen, axis=-1), axis=-1)
         swap[camera] = np.nansum(np.linalg.norm(middle[:, ::-1] - chosen, axis=-1), axis=-1) + 0.05 < as_is
     return HandSides(swap, dropped, chosen)
@@ -132,6 +130,11 @@ def _placed(origins: FloatArray, rays: FloatArray, shape: FloatArray) -> FloatAr
         shift = np.linalg.solve(normal[there], right[there][..., None])[..., 0]
         placed[there] = shape[there] + shift[:, None]
     return placed
+
+
+def _middles(views: HandViews) -> FloatArray:
+    """Return (C, T, 2, 3) m, the middle of each view's guess."""
+    return np.asarray(views.guess.mean(axis=3))
 
 
 def _without(views: HandViews, dropped: BoolArray) -> HandViews:
@@ -227,7 +230,8 @@ def _wrong_side(group: _Group, side: int, T_world_head: FloatArray) -> FloatArra
     """Return (T,): how surely the elbow is on the side of the other arm; crossed hands have their elbows on their own sides still."""
     left = np.einsum("ti,ti->t", group.elbow - T_world_head[:, :3, 3], T_world_head[:, :3, 1])
     own = left if side == 0 else -left
-    return SIDE_COST * np.nan_to_num(np.clip((SIDE_M / 4 - own) / SIDE_M, 0.0, 1.0))
+    cost: FloatArray = SIDE_COST * np.nan_to_num(np.clip((SIDE_M / 4 - own) / SIDE_M, 0.0, 1.0))
+    return cost
 
 
 def _cheapest_path(costs: FloatArray, places: FloatArray, several: BoolArray, times_s: FloatArray) -> npt.NDArray[np.intp]:

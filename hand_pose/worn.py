@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, typical_lengths
 from bodydouble.hand_pose.camera_poses import BACKPACK, ROOM, CameraPoses
-from bodydouble.hand_pose.hand_sides import HandSides, HandViews, decide_hands
+from bodydouble.hand_pose.hand_sides import HandViews, decide_hands
 from bodydouble.hand_pose.human import Human
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, RIGHT_HAND, Landmarks
 from bodydouble.hand_pose.observations import Observations
@@ -94,8 +94,8 @@ def hand_views(landmarks: Landmarks, observations: Observations, poses: CameraPo
 
 def decide(
     landmarks: Landmarks, observations: Observations, poses: CameraPoses, worn: Worn, times_s: FloatArray
-) -> tuple[Landmarks, BoolArray, HandSides]:
-    """Return the landmarks with every worn camera's hands on their sides, the views that were exchanged (C, T), and what was decided."""
+) -> tuple[Landmarks, BoolArray]:
+    """Return the landmarks with every worn camera's hands on their sides, and the views that were exchanged (C, T)."""
     free = np.array([name in poses.moving for name in landmarks.cameras])
     sides = decide_hands(hand_views(landmarks, observations, poses), times_s, free, worn.T_world_head)
     gone = np.zeros(landmarks.confidence.shape, dtype=bool)
@@ -104,7 +104,7 @@ def decide(
         landmarks, pixels=np.where(gone[..., None], np.nan, landmarks.pixels), confidence=np.where(gone, np.nan, landmarks.confidence),
         shape_m=np.where(gone[..., None], np.nan, landmarks.shape_m),
     )  # fmt: skip
-    return kept.exchanged(sides.swap), sides.swap, sides
+    return kept.exchanged(sides.swap), sides.swap
 
 
 def with_guesses(triangulated: FloatArray, views: HandViews) -> FloatArray:
