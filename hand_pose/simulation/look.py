@@ -16,7 +16,7 @@ _HAIR: tuple[Colour, ...] = ((46, 34, 28), (84, 58, 38), (32, 30, 32), (120, 88,
 _SHIRTS: tuple[Colour, ...] = ((64, 92, 140), (120, 58, 58), (70, 104, 78), (120, 122, 126), (58, 60, 70))
 _TROUSERS: tuple[Colour, ...] = ((52, 56, 76), (92, 84, 70), (48, 50, 52))
 _SHOES: Colour = (58, 52, 48)
-_GLOVES: tuple[Colour, ...] = ((40, 44, 48), (196, 120, 40), (90, 110, 130))
+_GLOVES: tuple[Colour, ...] = ((206, 180, 150), (196, 120, 40), (158, 130, 102))  # leathers: hands in dark or blue gloves are never found
 
 
 @dataclass(frozen=True)

@@ -139,4 +139,4 @@ def _cap(radii: FloatArray, center: FloatArray, lowest: float) -> Mesh:
     row, column = (item.ravel() for item in np.meshgrid(np.arange(rows - 1), np.arange(_AROUND), indexing="ij"))
     a, b = row * _AROUND + column, row * _AROUND + (column + 1) % _AROUND
     triangles = np.concatenate([np.stack([a, b, b + _AROUND], 1), np.stack([a, b + _AROUND, a + _AROUND], 1)])
-    return Mesh(unit * radii + center, normals, triangles, np.zeros(len(triangles)))
+    return Mesh(unit * radii + center, normals, triangles, np.zeros(len(triangles), dtype=np.int16))

@@ -198,7 +198,7 @@ def _hair(body: Body, at_rest: Float32Array, of_part: IntArray) -> npt.NDArray[n
     eyes, ears = body.landmarks[[2, 5]].mean(axis=0), body.landmarks[[7, 8]].mean(axis=0)
     behind = at_rest[:, 0] < ears[0] - 0.01 + 0.5 * np.maximum(at_rest[:, 2] - ears[2] - 0.02, 0)
     above = (at_rest[:, 2] > eyes[2] + _HAIR_STARTS_M) & (at_rest[:, 0] < eyes[0] + 0.03)
-    return (of_part == Part.HEAD) & ((behind & (at_rest[:, 2] > ears[2] - 0.06)) | above)
+    return np.asarray((of_part == Part.HEAD) & ((behind & (at_rest[:, 2] > ears[2] - 0.06)) | above))
 
 
 def _paint_eyes(body: Body, skin: IntArray, at_rest: Float32Array, albedo: Float32Array) -> None:

@@ -76,23 +76,14 @@ class SceneView:
         d = self._rays.directions[:, ::2, ::2]
         shape = d.shape[1:]
         surface, hits, colour = self._cast(d.reshape(3, -1).T @ self._R.T)
-        surface, triangle, distance = (values.reshape(shape) for values in (surface, hits.triangle, hits.distance_m))
+        surface, distance = surface.reshape(shape), hits.distance_m.reshape(shape)
         a, b, c, e = (surface[rows, columns] for rows in (slice(-1), slice(1, None)) for columns in (slice(-1), slice(1, None)))
         mixed = (a != b) | (a != c) | (a != e)
         near = np.where(np.isfinite(distance), distance, 0)
         corners = [near[rows, columns] for rows in (slice(-1), slice(1, None)) for columns in (slice(-1), slice(1, None))]
         most, least = np.maximum.reduce(corners), np.minimum.reduce(corners)
         mixed |= most - least > (2 * _STEP * self._rays.pixel_rad) * least
-        return _Coarse(surface, triangle, distance, (colour + 0.5).astype(np.uint8).reshape(*shape, 3), mixed)
-
-    def _mixed_pixels(self, coarse: _Coarse) -> npt.NDArray[np.bool_]:
-        height, width = self._rays.size
-        h, w = coarse.mixed.shape
-        mixed = np.zeros((2 * h + 1, 2 * w + 1), dtype=bool)
-        for a in range(3):
-            for b in range(3):
-                mixed[a : a + 2 * h : 2, b : b + 2 * w : 2] |= coarse.mixed
-        return mixed[:height, :width]
+        return _Coarse(surface, hits.triangle.reshape(shape), distance, (colour + 0.5).astype(np.uint8).reshape(*shape, 3), mixed)
 
     def draw(self, out: Image, room_distance_m: Float32Array, paper: Paper | None, *, shadows: bool) -> None:
         """Draw over the image (H, W, 3) of the empty room, whose distance (H, W) along the rays is given."""
