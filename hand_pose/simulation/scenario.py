@@ -156,7 +156,7 @@ def is_inside_skin(vertices: npt.NDArray[np.float32], triangles: npt.NDArray[np.
     import open3d as o3d
 
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    tensor = o3d.core.Tensor
+    tensor: Any = o3d.core.Tensor
     scene.add_triangles(tensor(np.ascontiguousarray(vertices, dtype=np.float32)), tensor(np.ascontiguousarray(triangles, dtype=np.uint32)))
     heights = (np.arange(_DIRECTIONS) + 0.5) / _DIRECTIONS * 2 - 1
     angles = np.pi * (3 - np.sqrt(5)) * np.arange(_DIRECTIONS)

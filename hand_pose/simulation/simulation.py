@@ -184,11 +184,7 @@ def _write(
 
     sizes = {camera: mounted.model.image_size for camera, mounted in filming.rig.cameras.items()}
     stamps = {camera: filming.times_s[filming.filmed(camera)] for camera in sizes}
-    try:
-        videos = join(building, sizes, stamps, rows())
-    except OSError as error:  # of the video library, which has error classes of its own
-        raise_for_os_error(error, building)
-        raise
+    videos = join(building, sizes, stamps, rows())
     for path in videos.values():
         with path.open("rb") as handle:
             os.fsync(handle.fileno())

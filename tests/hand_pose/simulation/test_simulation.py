@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -233,6 +234,26 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(OutOfSpaceError, match=r"No space left while writing .*take"):
         make(tmp_path / "take")
     assert not (tmp_path / "take").exists()
+
+
+@pytest.mark.parametrize("largest", [500, 8000])
+def test_a_disk_that_is_full_at_the_end_keeps_what_was_rendered(tmp_path, largest):
+    """Of 500 bytes no video fits; of 8000, all but the truth."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(stage: str, done: float, total: float) -> None:
+        if stage == "join":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))
+
+    try:
+        with pytest.raises(OutOfSpaceError, match=r"No space left while writing .*/take;"):
+            make(tmp_path / "take", progress=fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    told = []
+    make(tmp_path / "take", progress=lambda stage, done, total: told.append((done, total)))
+    assert told[0] == (42, 42)
+    assert [path.name for path in tmp_path.iterdir()] == ["take"]
 
 
 def test_two_processes_do_not_make_one_recording(tmp_path):
