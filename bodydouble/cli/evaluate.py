@@ -154,10 +154,10 @@ def print_evaluation(found: Evaluation, seconds: dict[str, float | None], name: 
         notes.append(
             f"Hands are counted where two cameras see them unoccluded: {found.hand_frames} hand-frames. 95 % regions are spheres of sigma."
         )
-    notes += [f"{camera} was not left out: {reason}" for camera, reason in found.left_out.reasons.items()]
+    notes += [f"{camera} is never withheld: {reason}" for camera, reason in found.left_out.reasons.items()]
     if found.left_out.body:
         notes.append(
-            "Left out: distance of a fit without the camera from what it detected itself, all frames and visibilities, labels as they are."
+            "Without a camera: distance of that fit from what the camera detected itself, all frames and visibilities, labels as they are."
         )
     notes.append(f"Detection took {_seconds(seconds['detect_seconds'])}, the fit with all cameras {_seconds(seconds['fit_seconds'])}.")
     for note in notes:
@@ -188,7 +188,7 @@ def evaluation_table(found: Evaluation, name: str) -> Table:
             values = [errors[column][camera] for column in ("estimator", "baseline")]
             if any(math.isfinite(value["median"]) for value in values):
                 cells = [f"{_number(value['median'], 'px')} / {_number(value['p90'], 'px')}" for value in values]
-                table.add_row(f"{what}: {camera} left out, median / p90", *cells, "px")
+                table.add_row(f"{what}: without {camera}, median / p90", *cells, "px")
     return table
 
 

@@ -132,6 +132,14 @@ def test_a_lost_hand_counts_in_the_ratio_and_not_in_the_mean(judge, exact):
     assert judge(replace(exact, landmarks=missing)).estimator["lost_track_ratio"] == 0.25
 
 
+def test_a_lost_instant_is_in_one_acceleration_error_and_not_in_the_other(judge, exact):
+    points = np.array(exact.landmarks)
+    points[10, LEFT_HAND] += 0.5
+    found = judge(replace(exact, landmarks=points)).estimator
+    assert found["accel_error"] == pytest.approx(0, abs=1e-4)
+    assert found["accel_error_with_lost"] > 10
+
+
 def test_hands_count_where_two_cameras_see_them_whatever_the_estimate_says(judge, truth, exact):
     visibility = np.array(truth.visibility)
     visibility[1:, :, LEFT_HAND] = Visibility.HIDDEN

@@ -88,7 +88,7 @@ def test_the_table_has_units_both_columns_and_each_camera(sample_cache):
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert lines[0] == "recording (no truth): 10 frames, 4 cameras"
     assert lines[1] == "figure estimator baseline unit"
-    assert any(line.startswith("body: cam04 left out, median / p90") and line.endswith("px") for line in lines)
+    assert any(line.startswith("body: without cam04, median / p90") and line.endswith("px") for line in lines)
     assert any(line.startswith("bone lengths: deviation / mean 0.00") and line.endswith("%") for line in lines)
     assert "simulated" not in done.stdout
     assert "the fit with all cameras" in done.stdout
@@ -113,7 +113,7 @@ def test_one_camera_has_no_other_to_be_compared_with(sample_cache):
     assert values["not_refitted"] == {"cam04": "it is the only camera"}
     lines = run(sample_cache.recording, "--stop", "10", "--cameras", "cam04").stdout.splitlines()
     assert lines[0].rstrip() == "recording (no truth): 10 frames, 1 camera"
-    assert "cam04 was not left out: it is the only camera" in lines
+    assert "cam04 is never withheld: it is the only camera" in lines
 
 
 def test_a_truth_of_other_videos_is_refused_with_both_keys(copied, must_not_start):
@@ -196,5 +196,5 @@ def test_numbers_that_are_not_there_are_dashes_and_not_nan():
     assert rows["hands: left/right errors"] == ("2", "2", "hand-frames")
     assert rows["wrists"] == ("–", "–", "mm")
     assert rows["truth within the 95 % region"] == ("–", "", "%")
-    assert rows["body: a left out, median / p90"] == ("3.00 / behind it", "– / –", "px")
+    assert rows["body: without a, median / p90"] == ("3.00 / behind it", "– / –", "px")
     assert table.title == "take (simulated): 3 frames, 1 camera"
