@@ -13,6 +13,9 @@ from bodydouble.hand_pose.simulation.hand_posture import HandFrame
 
 FloatArray = npt.NDArray[np.float64]
 
+LIMITS = np.radians([(0.0, 145.0), (-85.0, 85.0), (-65.0, 72.0), (-20.0, 35.0)])
+"""(4, 2) rad, of elbow, pronation, wrist flexion and wrist deviation."""
+
 
 @dataclass(frozen=True)
 class ArmAngles:
@@ -27,10 +30,16 @@ class ArmAngles:
     wrist_deviation: float
     """Towards the little finger (ulnar); negative: towards the thumb."""
 
+    def excess(self) -> float:
+        """Return the most (rad) that any angle is beyond what people can do, 0 within (ranges: AAOS 1965, as in Norkin and White)."""
+        values = np.array([self.elbow, self.pronation, self.wrist_flexion, self.wrist_deviation])
+        return float(max(np.max(LIMITS[:, 0] - values), np.max(values - LIMITS[:, 1]), 0.0))
+
     def discomfort(self) -> float:
-        """Return how far the arm is from its neutral posture, as the sum of squares of the angles over their usual ranges."""
-        shares = (self.pronation - 0.35) / 1.25, self.wrist_flexion / 0.8, (self.wrist_deviation - 0.08) / 0.35
-        return float(np.sum(np.square(shares)))
+        """Return how far the arm is from its neutral posture: the squares of the angles over their usual ranges, and more beyond what is possible."""
+        shares = np.array([(self.pronation - 0.35) / 1.25, (self.wrist_flexion - 0.1) / 0.8, (self.wrist_deviation - 0.1) / 0.35])
+        over = np.maximum(np.abs(shares) - [0.9, 1.1, 1.0], 0.0)
+        return float(shares @ shares + 50 * over @ over)
 
 
 def arm_angles(body: Body, T_world_bone: FloatArray, side: str) -> ArmAngles:

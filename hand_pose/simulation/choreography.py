@@ -84,9 +84,9 @@ class Choreography:
         back = 0.16 * np.sin(hip)
         pelvis = ground @ pose_from(
             Rotation.from_euler("ZYX", [0.25 * turn + sway[5] * 0.3, tilt + hip, sway[3] * 0.3]).as_matrix(),
-            self._root + [forward - back + sway[0], left + sway[1], up - 0.15 * hip * hip],
+            self._root + np.array([forward - back + sway[0], left + sway[1], up - 0.15 * hip * hip]),
         )
-        chest = self.trunk(time_s) + [sway[3], lean + sway[4], turn + sway[5]]
+        chest = self.trunk(time_s) + np.array([sway[3], lean + sway[4], turn + sway[5]])
         look = self.gaze(time_s)
         if self.gaze_on_ground:
             look = ground[:3, :3] @ look + ground[:3, 3]

@@ -16,13 +16,14 @@ from bodydouble.hand_pose.simulation.hand_posture import RANGE, HandFrame, finge
 from bodydouble.hand_pose.simulation.scene_object import SceneObject
 
 FloatArray = npt.NDArray[np.float64]
+Kind = Literal["side", "top"]
 Distance = Callable[[FloatArray], FloatArray]
 """Points (n, 3) of the hand's frame to their distance (n,) m from the thing, negative inside."""
 
 TOUCHING_M = 0.004
 _PRESSED_M = 0.001
 """How deep flesh gives way."""
-_STEP = 0.06
+_STEP = 0.12
 _RATES = np.array([0.0, 1.0, 1.0, 0.6])
 _THUMB_RATES = np.array([0.0, 0.7, 0.6, 0.8])
 _PAD_M = 0.014
@@ -167,25 +168,25 @@ def _links_touched(finger: Finger, angles: FloatArray, distance: Distance, first
     return 0
 
 
-def find_grasp(hand: HandSkin, thing: SceneObject, kind: Literal["side", "top"], *, spread: float = 0.0) -> Grasp:
-    """Return the grasp of a thing that stands upright, by trying where in the hand it lies.
+def find_grasp(hand: HandSkin, thing: SceneObject, kind: Kind, *, slope: float = 0.0) -> Grasp:
+    """Return the grasp of a thing that stands upright on a table, by trying where in the hand it lies.
 
-    "side": round its upright axis, thumb upwards; "top": from above, fingers on the far side and the thumb on the near one. Joints close one by one as in
-    Miller and Allen (2004), "GraspIt! A versatile simulator for robotic grasping".
+    "side": round its upright axis, thumb upwards; "top": from above, fingers on the far side and the thumb on the near one. ``slope``: rad that the hand
+    points down. Joints close one by one as in Miller and Allen (2004), "GraspIt! A versatile simulator for robotic grasping".
     """
     best: tuple[float, Grasp] | None = None
-    for T_hand_object in _placements(hand, thing, kind):
+    for T_hand_object in _placements(hand, thing, kind, slope):
         T_object_hand = invert(T_hand_object)
 
         def distance(p_hand: FloatArray, T: FloatArray = T_object_hand) -> FloatArray:
             return thing.distance(apply(T, p_hand))
 
-        if distance(hand.palm).min() < 0.001:
-            continue
-        opened = _open_for(kind, spread)
-        if hand.gaps(opened, distance)[0].min() < -0.002:
+        opened = _open_for(kind)
+        if distance(hand.palm).min() < 0.001 or hand.gaps(opened, distance)[0].min() < -0.002:
             continue
         cost, closed = _closed(hand, opened, distance, T_hand_object)
+        above = min(_height(hand, angles, T_object_hand) for angles in (opened, closed)) + thing.size_m[2] / 2
+        cost += 5 * max(0.005 - above, 0.0)
         if kind == "side":
             cost += 0.7 * float(distance(hand.palm).min())
         else:
@@ -199,9 +200,21 @@ def find_grasp(hand: HandSkin, thing: SceneObject, kind: Literal["side", "top"],
     return best[1]
 
 
-def _open_for(kind: str, spread: float) -> FloatArray:
-    fingers = [[spread * (1 - k / 1.5), 0.12, 0.22, 0.15] for k in range(4)]
-    return np.array([[0.75, -0.15, 0.05, 0.05], *fingers])
+def mirrored(grasp: Grasp) -> Grasp:
+    """Return the same grasp of the other hand, for a thing that is the same on its left and right."""
+    flip = np.diag([1.0, -1.0, 1.0, 1.0])
+    return Grasp(flip @ grasp.T_hand_object @ flip, grasp.open, grasp.closed, grasp.touching)
+
+
+def _open_for(kind: Kind) -> FloatArray:
+    bend = (0.12, 0.22, 0.15) if kind == "side" else (0.35, 0.3, 0.2)
+    return np.array([[0.75, -0.15, 0.05, 0.05], *[[0.0, *bend]] * 4])
+
+
+def _height(hand: HandSkin, angles: FloatArray, T_object_hand: FloatArray) -> float:
+    """Return how high (m) the lowest skin of a hand is above the middle of the thing."""
+    skin = np.concatenate([hand.palm, *[finger.posed(angles[k]) for k, finger in enumerate(hand.fingers)]])
+    return float(apply(T_object_hand, skin)[:, 2].min())
 
 
 def _closed(hand: HandSkin, opened: FloatArray, distance: Distance, T_hand_object: FloatArray) -> tuple[float, FloatArray]:
@@ -211,7 +224,7 @@ def _closed(hand: HandSkin, opened: FloatArray, distance: Distance, T_hand_objec
     pads = [hand.fingers[k].posed(closed[k])[hand.fingers[k].is_pad].mean(axis=0) for k in (1, 2)]
     facing = 2 * T_hand_object[:3, 3] - np.mean(pads, axis=0)
     thumb, best = hand.fingers[0], np.inf
-    for abduction in np.linspace(0.05, 0.9, 7):
+    for abduction in (0.2, 0.4, 0.6, 0.8):
         start = np.array([abduction, -0.3, -0.1, -0.1])
         if distance(thumb.posed(start)).min() < -0.002:
             continue
@@ -230,25 +243,29 @@ def _closed(hand: HandSkin, opened: FloatArray, distance: Distance, T_hand_objec
     return cost, closed
 
 
-def _placements(hand: HandSkin, thing: SceneObject, kind: str) -> list[FloatArray]:
+def _placements(hand: HandSkin, thing: SceneObject, kind: Kind, slope: float) -> list[FloatArray]:
     """Return poses T_hand_object (4, 4) to try."""
     knuckle = hand.fingers[2].joints[0][0]
     thumb_up = -1.0 if hand.side == "left" else 1.0
     half = np.array(thing.size_m) / 2
+    c, s = np.cos(slope), np.sin(slope)
     placements = []
     if kind == "side":
-        R = np.column_stack([[1, 0, 0], [0, 0, -thumb_up], [0, thumb_up, 0]])
-        for x in np.linspace(0.85, 1.25, 5) * knuckle:
-            for gap in (0.020, 0.028, 0.036, 0.046):
-                placements.append(pose_from(R, [x, 0.0, -half[0] - gap]))
-        return placements
-    for pitch in np.radians([40, 50]):
-        up = np.array([-np.sin(pitch), 0.0, np.cos(pitch)])
-        forward = np.array([np.cos(pitch), 0.0, np.sin(pitch)])
+        forward, up = np.array([c, s * thumb_up, 0.0]), np.array([-s, c * thumb_up, 0.0])
         R = np.column_stack([forward, np.cross(up, forward), up])
-        for down in np.array([0.08, 0.092, 0.104, 0.116]) + (half[2] - 0.03 if thing.shape == "box" else 0.0):
-            for ahead in (0.005, 0.02, 0.035, 0.05, 0.065):
-                placements.append(pose_from(R, forward * ahead - up * down))
+        for x in np.array([0.9, 1.0, 1.12, 1.3]) * knuckle:
+            for gap in (0.020, 0.030, 0.040, 0.052):
+                middle = pose_from(R, [x, 0.0, -half[0] - gap])
+                # The hand holds a thing in the middle, or as low as the little finger clears the table.
+                low = _height(hand, _open_for(kind), invert(middle)) + half[2] - 0.008
+                placements.append(pose_from(R, middle[:3, 3] + up * min(low, 0.0)))
+        return placements
+    forward, up = np.array([c, 0.0, s]), np.array([-s, 0.0, c])
+    R = np.column_stack([forward, np.cross(up, forward), up])
+    between = np.array([1.03 * knuckle, 0.0, -0.066])  # of thumb and fingers, half closed
+    for down in (-0.02, -0.006, 0.008, 0.022):
+        for ahead in (-0.024, -0.008, 0.008, 0.024):
+            placements.append(pose_from(R, between + forward * ahead - up * down))
     return placements
 
 

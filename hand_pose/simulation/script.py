@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.calibration.transform import invert, pose_from
+from bodydouble.calibration.transform import apply, invert, pose_from
 from bodydouble.hand_pose.simulation.arm_angles import arm_angles
 from bodydouble.hand_pose.simulation.body import Body
 from bodydouble.hand_pose.simulation.choreography import SIDES, Choreography, HandCurve
 from bodydouble.hand_pose.simulation.curves import Curve, PoseCurve
-from bodydouble.hand_pose.simulation.grasp import Grasp, HandSkin, find_grasp
+from bodydouble.hand_pose.simulation.grasp import Grasp, HandSkin, Kind, find_grasp, mirrored
 from bodydouble.hand_pose.simulation.hand_posture import RELAXED_HAND
 from bodydouble.hand_pose.simulation.performance import WORLD, Attachment, Contact, Performance
 from bodydouble.hand_pose.simulation.posture import Poser
@@ -43,18 +43,55 @@ class Script:
         self.furniture: list[SceneObject] = []
         self.attachments: dict[str, list[Attachment]] = {}
         self.contacts: list[Contact] = []
-        self._grasps: dict[tuple[str, str], Grasp] = {}
+        self._grasps: dict[tuple[str, float], Grasp] = {}
 
     def add(self, thing: SceneObject, T_world_object: FloatArray) -> None:
         """Put a thing that will be moved somewhere."""
         self.objects[thing.name] = thing
         self.attachments[thing.name] = [Attachment(-np.inf, WORLD, T_world_object)]
 
-    def grasp(self, side: str, thing: SceneObject, kind: Literal["side", "top"]) -> Grasp:
+    def grasp(self, side: str, thing: SceneObject, kind: Kind, slope: float) -> Grasp:
         """Return how a hand holds a thing, see ``find_grasp``."""
-        if (side, thing.name) not in self._grasps:
-            self._grasps[side, thing.name] = find_grasp(self.skins[side], thing, kind)
-        return self._grasps[side, thing.name]
+        key = thing.name, slope
+        if key not in self._grasps:
+            self._grasps[key] = find_grasp(self.skins["right"], thing, kind, slope=slope)
+        return self._grasps[key] if side == "right" else mirrored(self._grasps[key])
+
+    def copy(self) -> Script:
+        """Return a script to go on with that leaves this one as it is."""
+        other = copy(self)
+        other.hands, other.feet, other.objects = dict(self.hands), dict(self.feet), dict(self.objects)
+        other.attachments = {name: list(held) for name, held in self.attachments.items()}
+        other.contacts, other.furniture, other._looks = list(self.contacts), list(self.furniture), list(self._looks)
+        return other
+
+    def clearance(self, side: str, begin_s: float, end_s: float, *, but: str = "") -> float:
+        """Return the least distance (m) of a hand, and of the thing ``but`` that it moves, from all other things while it moves."""
+        still = self.performance()
+        hand, skin = self.hands[side], self.skins[side]
+        least = np.inf
+        for t in np.arange(begin_s, end_s, 0.1):
+            angles = hand.fingers(t).reshape(5, 4)
+            points = np.concatenate([skin.palm, *[finger.posed(angles[k]) for k, finger in enumerate(skin.fingers)]])[::3]
+            points = apply(hand(t), points)
+            corners = _outline(self.objects[but], still.T_world_object(but, t)) if but else points[:0]
+            both = np.concatenate([points, corners])
+            for thing in self.objects.values():
+                if thing.name != but:
+                    least = min(least, float(thing.distance(apply(invert(still.T_world_object(thing.name, t)), both)).min()))
+            for thing in self.furniture:
+                if thing.T_world_object is not None and thing.size_m[2] < 0.1:
+                    least = min(least, 0.01 + float(thing.distance(apply(invert(thing.T_world_object), points)).min()))
+        return least
+
+    def strain(self, side: str, begin_s: float, end_s: float) -> float:
+        """Return the most (rad) that an angle of an arm is beyond its limit while it moves."""
+        choreography, most = self.choreography(), 0.0
+        for t in np.arange(begin_s, min(end_s, self.seconds), 0.15):
+            posture = choreography.posture(float(t))
+            poses = self.body.joint_poses(self.poser.rotations(posture), posture.T_world_pelvis)
+            most = max(most, arm_angles(self.body, poses, side).excess())
+        return most
 
     def move_hand(self, side: str, T: FloatArray, begin_s: float, duration_s: float, *, arc: npt.ArrayLike = (0.0, 0.0, 0.0)) -> None:
         """Move a hand to T_frame_hand (4, 4), through a point off the straight way by ``arc`` (3,) m."""
@@ -93,13 +130,13 @@ class Script:
 
     def take(
         self, side: str, name: str, grasp: Grasp, T_world_hand: FloatArray, begin_s: float, *, reach_s: float = 0.8, close_s: float = 0.3,
-        approach: npt.ArrayLike = (-0.06, 0.0, 0.07),
+        approach: npt.ArrayLike = (-0.06, 0.0, 0.07), arc: float = 0.03,
     ) -> float:  # fmt: skip
         """Reach for a thing, come near from ``approach`` (3,) m in the hand's own axes, close the fingers; return when it is held."""
         before = T_world_hand.copy()
         before[:3, 3] += T_world_hand[:3, :3] @ np.asarray(approach, dtype=np.float64)
-        near = 0.45 * reach_s
-        self.move_hand(side, before, begin_s, reach_s * 0.85, arc=(0.0, 0.0, 0.03))
+        near = 0.4 * reach_s
+        self.move_hand(side, before, begin_s, reach_s * 0.75, arc=(0.0, 0.0, arc))
         self.move_hand(side, T_world_hand, begin_s + reach_s - near, near)
         self.move_fingers(side, grasp.open, begin_s + 0.15 * reach_s, 0.6 * reach_s)
         self.move_fingers(side, grasp.closed, begin_s + reach_s - 0.05, close_s)
@@ -158,3 +195,14 @@ def turned_about_z(T: FloatArray, yaw: float) -> FloatArray:
     """Return a pose (4, 4) turned by rad about the upright axis through its origin."""
     c, s = np.cos(yaw), np.sin(yaw)
     return pose_from(np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ T[:3, :3], T[:3, 3])
+
+
+def _outline(thing: SceneObject, T_world_object: FloatArray) -> FloatArray:
+    """Return points (n, 3) of the world around the edge of a thing."""
+    around = np.linspace(0, 2 * np.pi, 8, endpoint=False)
+    ring = np.column_stack([np.cos(around), np.sin(around), np.zeros(8)])
+    half = np.array(thing.size_m) / 2
+    levels = (0.0,) if thing.shape == "sphere" else (-1.0, 0.0, 1.0)
+    return apply(
+        T_world_object, np.concatenate([ring * half * (1.3 if thing.shape == "box" else 1.0) + [0, 0, z * half[2]] for z in levels])
+    )
