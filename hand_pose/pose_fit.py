@@ -83,6 +83,8 @@ def linearise(
         by_posture, posture_gradient, posture_cost = observations.posture.pull(here.landmarks, here.landmark_jacobian, frame)
         hessian, gradient, cost = hessian + by_posture, gradient + posture_gradient, cost + posture_cost
     prior_information, prior_gradient, prior_cost = prior.pull(human, q)
+    if not assume:  # a knee that is as straight as knees go was not seen to be
+        prior_information = prior.rest_information
     hessian[np.diag_indices(human.nv)] += prior_information
     return Linearisation(hessian, gradient + prior_gradient, cost + prior_cost)
 

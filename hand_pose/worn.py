@@ -21,6 +21,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 BACKPACK_TO_EYES = (0.11, 0.0, 0.13)
 """m from the foot of the neck to between the eyes, in the frame of the backpack, of a person who looks ahead."""
+PIVOT_TO_EYES = (0.09, 0.0, 0.10)
+"""m from where the head nods to between the eyes, in the head's frame: eyes that look at a table are 0.1 m lower than those that look ahead."""
 EYE_SIGMA = 0.04
 """m: people who work stand a little lower than they are tall, and shoes add to it."""
 LOWEST_EYES, HIGHEST_EYES = 1.30, 2.0
@@ -79,8 +81,9 @@ def head_poses(poses: CameraPoses) -> FloatArray:
 
 
 def eye_height(T_world_head: FloatArray, up: FloatArray) -> float:
-    """Return the height of the eyes of the person standing upright, m along ``up``; NaN if never known."""
-    heights = T_world_head[:, :3, 3] @ up
+    """Return the height of the eyes of the person standing upright and looking ahead, m along ``up``; NaN if never known."""
+    pivot = np.array(PIVOT_TO_EYES)
+    heights = (T_world_head[:, :3, 3] - T_world_head[:, :3, :3] @ pivot) @ up + pivot[2]
     heights = heights[np.isfinite(heights)]
     return float(np.quantile(heights, UPRIGHT_SHARE)) if len(heights) else float("nan")
 
