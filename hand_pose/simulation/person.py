@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from bodydouble.cache import cached, content_key
 from bodydouble.errors import MissingDependencyError
-from bodydouble.hand_pose.simulation import landmark_table
+from bodydouble.hand_pose.simulation import landmark_table, mesh_cut
 from bodydouble.hand_pose.simulation.body import Body
 from bodydouble.hand_pose.simulation.landmark_table import landmark_places
+from bodydouble.hand_pose.simulation.mesh_cut import cut_along
 from bodydouble.hand_pose.simulation.moment import Part
 
 FloatArray = npt.NDArray[np.float64]
@@ -34,6 +35,7 @@ KNUCKLE_BLEND = (-0.010, 0.018)
 """m along a finger, from its knuckle: where the skin passes from the palm to the finger."""
 CUFF = 0.02
 """m before the wrist joint: where the sleeve ends."""
+_WIDEST_WRIST = 0.08
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def make_person(seed: int) -> Body:
     Raises: MissingDependencyError without the extra "simulate".
     """
     traits = Traits.of(seed)
-    key = content_key(asdict(traits), _anny_version(), Path(__file__), Path(landmark_table.__file__), landmark_table.TABLE)
+    key = content_key(
+        asdict(traits), _anny_version(), Path(__file__), Path(landmark_table.__file__), landmark_table.TABLE, Path(mesh_cut.__file__)
+    )
     return cached("person", key, ".h5", compute=lambda: _built(traits), save=Body.save, load=Body.load)
 
 
@@ -105,8 +109,14 @@ def _built(traits: Traits) -> Body:
     stature = float(top - floor)
     _move_joints(bones, vertices, heads, base, stature)
     follows, weights = _knuckle_weights(bones, vertices, heads, follows, weights)
-    triangles = model.faces.numpy()
     carrier, places = landmark_places(bones, heads, vertices, base)
+    triangles = model.faces.numpy()
+    for side in ("L", "R"):
+        wrist, elbow = heads[bones.index(f"wrist.{side}")], heads[bones.index(f"lowerarm01.{side}")]
+        along = (wrist - elbow) / np.linalg.norm(wrist - elbow)
+        beyond = (vertices - wrist) @ along + CUFF
+        beyond[np.linalg.norm(vertices - wrist, axis=1) > _WIDEST_WRIST] = np.nan
+        vertices, triangles, follows, weights = cut_along(beyond, vertices, triangles, follows, weights)
     return Body(
         vertices, triangles, _parts(bones, vertices, heads, triangles, follows, weights), bones, np.array(model.bone_parents), heads, follows, weights, carrier,
         places, stature,

@@ -61,7 +61,7 @@ class Truth:
     visibility: npt.NDArray[np.uint8]
     """(C, K, 75) of ``moment.Visibility``."""
     faults: dict[str, Any] = field(default_factory=dict)
-    """Name to what exactly was done, e.g. {"clock-offset": {"camera": "front", "offset_s": 0.012}}."""
+    """Name to what exactly was done, e.g. {"clock-offset": {"cameras": {"front": {"offset_s": 0.012}}}}."""
 
     def __post_init__(self) -> None:
         M, (C, K) = len(self.times_s), self.camera_times_s.shape
