@@ -181,7 +181,7 @@ class HandSearch:
 
 
 def search_views(model: CameraModel, fov_deg: float, settings: HandSearchSettings = HandSearchSettings()) -> tuple[VirtualView, ...]:
-    """Return views ``fov_deg`` wide that together show all of a camera's image, with the overlap that the settings say."""
+    """Return views ``fov_deg`` wide that together show a camera's image but for its far corners, with the overlap that the settings say."""
     width, height = model.image_size
     u, v = model.center
     edges = model.rays(np.array([(0.0, v), (width - 1.0, v), (u, 0.0), (u, height - 1.0)]))
