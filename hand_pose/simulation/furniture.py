@@ -20,8 +20,11 @@ THINGS = (
     SceneObject("ball", "sphere", (0.07, 0.07, 0.07), (232, 190, 60)),
     SceneObject("block", "box", (0.06, 0.09, 0.06), (60, 98, 170)),
 )
-"""A side grasp suits the first two, one from above the others."""
-HELD_FROM: dict[str, Literal["side", "top"]] = {"cup": "side", "bottle": "side", "ball": "top", "block": "top"}
+
+
+def held_from(thing: SceneObject) -> Literal["side", "top"]:
+    """Return which grasp suits a thing."""
+    return "side" if thing.shape == "cylinder" else "top"
 
 
 def elbow_height(body: Body) -> float:

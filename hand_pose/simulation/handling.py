@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.transform import pose_from
-from bodydouble.hand_pose.simulation.furniture import HELD_FROM
+from bodydouble.hand_pose.simulation.furniture import held_from
 from bodydouble.hand_pose.simulation.grasp import Grasp
 from bodydouble.hand_pose.simulation.scene_object import SceneObject
 from bodydouble.hand_pose.simulation.script import Script, turned_about_z
@@ -48,7 +48,7 @@ def easiest_grasp(
     slopes: tuple[float, ...] | None = None,
 ) -> tuple[Grasp, FloatArray, FloatArray]:
     """Return the grasp, the hand and the thing (4, 4 each), turned about its upright axis by one of ``yaws``, with the arm most at ease."""
-    kind = HELD_FROM[thing.name]
+    kind = held_from(thing)
     turned = [turned_about_z(T_world_object, yaw) for yaw in yaws]
     choices = [
         (grasp, grasp.T_world_hand(pose), pose)

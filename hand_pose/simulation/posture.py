@@ -127,7 +127,9 @@ class Poser:
         R_parent = G[:3, :3]
         p_shoulder = G[:3, 3] + R_parent @ (shoulder - body.head(f"shoulder01.{letter}"))
         out = posture.elbow_out[side]
-        pole = R_world_chest @ np.array([-0.25, sign * np.sin(out), -np.cos(out)])
+        # The elbow of a hanging arm points back, that of a reaching one down.
+        hanging = _smooth_ramp(-towards[2] / length, 0.5, 1.0)
+        pole = R_world_chest @ np.array([-0.25 - 0.6 * hanging, sign * np.sin(out), -np.cos(out)])
         p_elbow, p_wrist = _two_bones(p_shoulder, target[:3, 3], np.linalg.norm(elbow - shoulder), np.linalg.norm(wrist - elbow), pole)
         # Bend planes at rest and now; the elbow is a hinge in both.
         R_upper = _frame(p_elbow - p_shoulder, p_wrist - p_elbow) @ _frame(elbow - shoulder, wrist - elbow).T

@@ -36,7 +36,7 @@ class Script:
         self.feet = {side: PoseCurve.at(self.poser.foot_at_rest(side)) for side in SIDES}
         self.ground, self.gaze = PoseCurve.at(np.eye(4)), Curve(np.asarray(gaze, dtype=np.float64))
         self.pelvis, self.trunk = Curve(np.zeros(4)), Curve(np.zeros(3))
-        self.gaze_on_ground = False
+        self.gaze_on_ground = self.hands_on_ground = False
         self._looks: list[tuple[float, float, FloatArray]] = []
         self.elbow_out = {side: float(self.rng.uniform(0.3, 0.5)) for side in SIDES}
         self.objects: dict[str, SceneObject] = {}
@@ -68,7 +68,7 @@ class Script:
     def clearance(self, side: str, begin_s: float, end_s: float, *, but: str = "") -> float:
         """Return the least distance (m) of a hand, and of the thing ``but`` that it moves, from all other things while it moves."""
         still = self.performance()
-        hand, skin = self.hands[side], self.skins[side]
+        hand, skin = still.choreography.hands[side], self.skins[side]
         least = np.inf
         for t in np.arange(begin_s, end_s, 0.1):
             angles = hand.fingers(t).reshape(5, 4)
@@ -94,7 +94,7 @@ class Script:
         return most
 
     def move_hand(self, side: str, T: FloatArray, begin_s: float, duration_s: float, *, arc: npt.ArrayLike = (0.0, 0.0, 0.0)) -> None:
-        """Move a hand to T_frame_hand (4, 4), through a point off the straight way by ``arc`` (3,) m."""
+        """Move a hand to a pose (4, 4) in the frame it moves in, through a point off the straight way by ``arc`` (3,) m."""
         hand = self.hands[side]
         pose = hand.pose.to(T, begin_s, duration_s)
         bow = np.asarray(arc, dtype=np.float64)
@@ -118,8 +118,9 @@ class Script:
     def attach(self, name: str, carrier: str, time_s: float) -> None:
         """Fix a thing to something from a time on, as it lies then."""
         T = self.T_world_object(name, time_s)
-        if carrier in self.hands:
-            T = invert(self.hands[carrier](time_s)) @ T
+        hands = self.choreography().hands
+        if carrier in hands:
+            T = invert(hands[carrier](time_s)) @ T
         elif carrier != WORLD:
             T = invert(self.T_world_object(carrier, time_s)) @ T
         self.attachments[name].append(Attachment(time_s, carrier, T))
@@ -178,8 +179,10 @@ class Script:
 
     def choreography(self) -> Choreography:
         """Return the curves so far."""
+        below = (self.ground,) if self.hands_on_ground else ()
+        hands = {side: replace(hand, frames=(*below, *hand.frames)) for side, hand in self.hands.items()}
         return Choreography(
-            self.body, self.seed, self.ground, self.pelvis, self.trunk, dict(self.hands), dict(self.feet), self.gaze, self.gaze_on_ground,
+            self.body, self.seed, self.ground, self.pelvis, self.trunk, hands, dict(self.feet), self.gaze, self.gaze_on_ground,
             dict(self.elbow_out),
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bodydouble.errors import UnknownNameError, UsageError
 from bodydouble.hand_pose.simulation.body import Body
 from bodydouble.hand_pose.simulation.performance import Performance
-from bodydouble.hand_pose.simulation.tasks import table_task
+from bodydouble.hand_pose.simulation.tasks import carry_task, shelf_task, table_task, walk_task
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,9 @@ class _Task:
 
 _TASKS = {
     "table": _Task("reach for things on a table, grasp, lift and place them", 2.0, table_task.write),
+    "carry": _Task("carry a box with both hands from one table to another", 2.0, carry_task.write),
+    "shelf": _Task("move things between the levels of a shelf, up to overhead", 2.5, shelf_task.write),
+    "walk": _Task("walk round the room with swinging arms, now and then raising a hand", 2.0, walk_task.write),
 }
 TASKS = {name: task.help for name, task in _TASKS.items()}
 """Task to one line about it."""
