@@ -13,6 +13,9 @@ from bodydouble.hand_pose.simulation.script import Script, turned_about_z
 
 FloatArray = npt.NDArray[np.float64]
 
+FLAT_HAND = np.array([[-0.1, -0.1, 0.05, 0.05], *[[0.0, 0.04, 0.05, 0.05]] * 4])
+POINTING_HAND = np.array([[0.35, 0.45, 0.5, 0.4], [0.0, 0.05, 0.05, 0.05], *[[0.0, 1.2, 1.4, 0.7]] * 3])
+"""Finger angles (5, 4), see ``hand_posture.OPEN_HAND``."""
 SLOPES: dict[str, tuple[float, ...]] = {"side": (0.0, 0.3), "top": (0.45, 0.75)}
 """rad that the hand points down in the grasps among which the easiest is taken."""
 
@@ -40,20 +43,24 @@ def inward_yaws(side: str) -> tuple[float, ...]:
 
 
 def easiest_grasp(
-    script: Script,
-    side: str,
-    thing: SceneObject,
-    T_world_object: FloatArray,
-    yaws: tuple[float, ...],
-    slopes: tuple[float, ...] | None = None,
-) -> tuple[Grasp, FloatArray, FloatArray]:
-    """Return the grasp, the hand and the thing (4, 4 each), turned about its upright axis by one of ``yaws``, with the arm most at ease."""
+    script: Script, side: str, thing: SceneObject, T_world_object: FloatArray, yaws: tuple[float, ...], slopes: tuple[float, ...] | None = None,
+    *, goal: FloatArray | None = None,
+) -> tuple[Grasp, FloatArray, FloatArray]:  # fmt: skip
+    """Return the grasp, the hand and the thing (4, 4 each), turned about its upright axis by one of ``yaws``, with the arm most at ease.
+
+    With ``goal``, where the thing (a round one) is put next, the arm is at ease there too.
+    """
     kind = held_from(thing)
     turned = [turned_about_z(T_world_object, yaw) for yaw in yaws]
-    choices = [
-        (grasp, grasp.T_world_hand(pose), pose)
-        for grasp in (script.grasp(side, thing, kind, slope) for slope in slopes or SLOPES[kind])
-        for pose in turned
-    ]
-    best = script.easiest(side, [hand for _, hand, _ in choices])
-    return next(choice for choice in choices if choice[1] is best)
+    best: tuple[float, Grasp, FloatArray, FloatArray] | None = None
+    for slope in slopes or SLOPES[kind]:
+        grasp = script.grasp(side, thing, kind, slope)
+        costs = [script.unease(side, grasp.T_world_hand(pose)) for pose in turned]
+        cost = min(costs)
+        if goal is not None:
+            cost += min(script.unease(side, grasp.T_world_hand(turned_about_z(goal, yaw))) for yaw in yaws[::2])
+        if best is None or cost < best[0]:
+            pose = turned[int(np.argmin(costs))]
+            best = cost, grasp, grasp.T_world_hand(pose), pose
+    assert best is not None
+    return best[1:]

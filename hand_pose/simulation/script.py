@@ -81,7 +81,7 @@ class Script:
                     least = min(least, float(thing.distance(apply(invert(still.T_world_object(thing.name, t)), both)).min()))
             for thing in self.furniture:
                 if thing.T_world_object is not None and thing.size_m[2] < 0.1:
-                    least = min(least, 0.01 + float(thing.distance(apply(invert(thing.T_world_object), points)).min()))
+                    least = min(least, 0.003 + float(thing.distance(apply(invert(thing.T_world_object), both)).min()))
         return least
 
     def strain(self, side: str, begin_s: float, end_s: float) -> float:
@@ -163,19 +163,17 @@ class Script:
 
     def easiest(self, side: str, choices: list[FloatArray]) -> FloatArray:
         """Return the pose T_world_hand (4, 4) among ``choices`` whose arm is nearest to its neutral posture, the other hand resting."""
-        ground = self.ground.end
-        other = SIDES[1 - SIDES.index(side)]
-        costs = []
-        for T in choices:
-            hands = {name: HandCurve(PoseCurve.at(curve(np.inf)), curve.fingers) for name, curve in self.hands.items() if name == other}
-            hands[side] = HandCurve(PoseCurve.at(T), self.hands[side].fingers)
-            still = replace(self.choreography(), ground=PoseCurve.at(ground), hands=hands, liveliness=0.0)
-            posture = still.posture(0.0)
-            poses = self.body.joint_poses(self.poser.rotations(posture), posture.T_world_pelvis)
-            letter = "L" if side == "left" else "R"
-            short = np.linalg.norm(poses[self.body.bone(f"wrist.{letter}"), :3, 3] - T[:3, 3])
-            costs.append(arm_angles(self.body, poses, side).discomfort() + 1e3 * short)
-        return choices[int(np.argmin(costs))]
+        return choices[int(np.argmin([self.unease(side, T) for T in choices]))]
+
+    def unease(self, side: str, T_world_hand: FloatArray) -> float:
+        """Return how far an arm is from its neutral posture when its hand is at a pose (4, 4) and the person stands as the script ends."""
+        still = self.choreography()
+        hands = {name: HandCurve(PoseCurve.at(curve(np.inf)), curve.fingers) for name, curve in still.hands.items()}
+        hands[side] = HandCurve(PoseCurve.at(T_world_hand), self.hands[side].fingers)
+        posture = replace(still, ground=PoseCurve.at(self.ground.end), hands=hands, liveliness=0.0).posture(self.seconds)
+        poses = self.body.joint_poses(self.poser.rotations(posture), posture.T_world_pelvis)
+        short = np.linalg.norm(poses[self.body.bone("wrist.L" if side == "left" else "wrist.R"), :3, 3] - T_world_hand[:3, 3])
+        return arm_angles(self.body, poses, side).discomfort() + 1e3 * float(short)
 
     def choreography(self) -> Choreography:
         """Return the curves so far."""

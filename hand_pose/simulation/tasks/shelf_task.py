@@ -21,7 +21,7 @@ Slot = tuple[str, int]
 _LEVELS_M = (0.62, 0.96, 1.30, 1.62)
 """Upper faces of the boards at stature 1.7 m."""
 _FRONT_M, _DEPTH_M, _WIDTH_M = 0.38, 0.30, 0.96
-_SLOPES = (-0.45, 0.0, 0.3)
+_SLOPES = (-0.7, -0.3, 0.1)
 _OUT_M = 0.17
 """How far things are drawn out before they go to another level."""
 _TRIES, _CLEAR_M = 5, 0.001
@@ -83,23 +83,24 @@ def _cycles(script: Script, rest: dict[str, FloatArray], where: dict[str, Slot],
 def _cycle(script: Script, side: str, name: str, T_goal: FloatArray, begin: float, rng: np.random.Generator) -> tuple[float, float, float]:
     """Take a thing and put it on another level; return when it is held, when it stands again, and when the hand is free."""
     thing, pose = script.objects[name], script.T_world_object(name, begin)
-    grasp, hand, _ = easiest_grasp(script, side, thing, pose, inward_yaws(side), _SLOPES)
+    grasp, hand, _ = easiest_grasp(script, side, thing, pose, inward_yaws(side), _SLOPES, goal=T_goal)
     pace = float(rng.uniform(0.95, 1.15))
     script.look(pose[:3, 3], begin - 0.1)
-    held = script.take(side, name, grasp, hand, begin, reach_s=0.95 * pace, close_s=0.3 * pace, approach=(-0.10, 0.0, 0.07), arc=0.0)
+    held = script.take(side, name, grasp, hand, begin, reach_s=0.95 * pace, close_s=0.3 * pace, approach=(-0.17, 0.0, 0.05), arc=0.0)
     T_object_hand = relative(pose, hand)
     end = pose_from(pose[:3, :3], T_goal[:3, 3])
     put = script.easiest(side, [turned_about_z(end, yaw) @ T_object_hand for yaw in np.radians(np.arange(-60, 61, 20))])
-    carried = 1.35 * pace
     script.look(end[:3, 3], held + 0.2)
-    # Up a little, out of the shelf, to the other level, in again.
-    script.move_hand(side, put, held + 0.15, carried - 0.15, arc=(-_OUT_M, 0.0, 0.0))
-    clear = np.array([0.0, 0.0, 0.03])
-    hand_curve = script.hands[side]
-    lifted = hand_curve.pose.by(clear, held, 0.35).by(-clear, held + carried - 0.25, 0.35)
-    script.hands[side] = type(hand_curve)(lifted, hand_curve.fingers, hand_curve.frames)
-    placed = held + carried + 0.1
-    return held, placed, script.release(side, name, grasp, placed, leave=(-0.09, 0.0, 0.06))
+    # Out of the shelf, to the other level, in again.
+    out = hand.copy()
+    out[:3, 3] += [-_OUT_M, 0.0, 0.025]
+    before = put.copy()
+    before[:3, 3] += [-_OUT_M, 0.0, 0.025]
+    script.move_hand(side, out, held, 0.5 * pace)
+    script.move_hand(side, before, held + 0.36 * pace, 0.75 * pace)
+    script.move_hand(side, put, held + 0.98 * pace, 0.5 * pace)
+    placed = held + 1.48 * pace + 0.05
+    return held, placed, script.release(side, name, grasp, placed, leave=(-0.16, 0.0, 0.05)) + 0.1
 
 
 def _place(thing: SceneObject, slot: Slot, scale: float, rng: np.random.Generator) -> FloatArray:
@@ -112,12 +113,13 @@ def _rack(scale: float) -> tuple[SceneObject, ...]:
     """Return boards and sides of the shelf."""
     middle, thick = _FRONT_M * scale + _DEPTH_M / 2, 0.022
     top = (_LEVELS_M[-1] + 0.36) * scale
+    beside = (_WIDTH_M + thick) / 2
     boards = [
         SceneObject(f"board_{k}", "box", (_DEPTH_M, _WIDTH_M, thick), WHITE, standing_at(middle, 0.0, z * scale - thick / 2))
         for k, z in enumerate((0.12, *_LEVELS_M))
     ]
     sides = [
         SceneObject(f"upright_{name}", "box", (_DEPTH_M, thick, top), WHITE, standing_at(middle, y, top / 2))
-        for name, y in (("left", (_WIDTH_M + thick) / 2), ("right", -(_WIDTH_M + thick) / 2))
+        for name, y in (("left", beside), ("right", -beside))
     ]
     return (*boards, *sides)

@@ -9,14 +9,13 @@ from bodydouble.hand_pose.simulation.body import Body
 from bodydouble.hand_pose.simulation.choreography import SIDES
 from bodydouble.hand_pose.simulation.curves import PoseCurve
 from bodydouble.hand_pose.simulation.hand_posture import RELAXED_HAND
-from bodydouble.hand_pose.simulation.handling import hand_pose
+from bodydouble.hand_pose.simulation.handling import FLAT_HAND, POINTING_HAND, hand_pose
 from bodydouble.hand_pose.simulation.performance import Performance
 from bodydouble.hand_pose.simulation.script import Script
 from bodydouble.hand_pose.simulation.steps import ground_pose, take_steps
 
 FloatArray = npt.NDArray[np.float64]
 
-POINTING_HAND = np.array([[0.35, 0.45, 0.5, 0.4], [0.0, 0.05, 0.05, 0.05], *[[0.0, 1.2, 1.4, 0.7]] * 3])
 _STEP_M, _STEP_S = 0.42, 0.56
 """m at stature 1.7 m; a calm walk, as of somebody who wears a rig."""
 
@@ -74,7 +73,7 @@ def _raise(script: Script, side: str, t: float, rng: np.random.Generator, scale:
         T, fingers = hand_pose(place, [1.0, -0.12 * sign, 0.1], [0.0, 0.5 * sign, 1.0]), POINTING_HAND
     else:
         place = np.array([0.32, 0.24 * sign, float(rng.uniform(1.12, 1.25))]) * scale
-        T, fingers = hand_pose(place, [0.8, -0.25 * sign, 0.45], [0.0, sign, 0.25]), np.zeros((5, 4)) + [[0.1, 0.1, 0.1, 0.1]]
+        T, fingers = hand_pose(place, [0.8, -0.25 * sign, 0.45], [0.0, sign, 0.25]), FLAT_HAND
     script.move_hand(side, T, t, 0.8)
     script.move_fingers(side, fingers, t + 0.15, 0.5)
     script.move_hand(side, T @ hand_pose([0.03, 0.02 * sign, 0.02], [1.0, 0.06, 0.05], [0, 0, 1]), t + 0.9, 0.6)
@@ -86,13 +85,13 @@ def _hanging(body: Body, side: str, way: float) -> FloatArray:
     sign = 1.0 if side == "left" else -1.0
     scale = body.stature / 1.7
     shoulder = body.head("upperarm01.L") * [1.0, sign, 1.0]
-    joints = [body.head(f"{name}.L") for name in ("upperarm01", "lowerarm01", "wrist")]
-    length = float(sum(np.linalg.norm(b - a) for a, b in zip(joints, joints[1:], strict=False)))
+    top, elbow, wrist = (body.head(f"{name}.L") for name in ("upperarm01", "lowerarm01", "wrist"))
+    length = float(np.linalg.norm(elbow - top) + np.linalg.norm(wrist - elbow))
     angle = 0.12 + 0.38 * way
     along = np.array([np.sin(angle), 0.2 * sign, -np.cos(angle)])
     along /= np.linalg.norm(along)
     place = shoulder + along * length * (0.93 if way < 0 else 0.90) + [0.0, 0.0, -0.02 * scale]
-    return hand_pose(place, along + [0.25, -0.1 * sign, 0.0], [0.35, sign, 0.2])
+    return hand_pose(place, along + np.array([0.25, -0.1 * sign, 0.0]), [0.35, sign, 0.2])
 
 
 def _on_circle(radius: float, left_about: float, angle: float) -> FloatArray:
