@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -291,3 +292,21 @@ def sample_cache(sample_run: SampleRun, monkeypatch: pytest.MonkeyPatch) -> Samp
     """Use the cache of ``sample_run``, where the detections of the first ten frames are kept."""
     monkeypatch.setenv("BODYDOUBLE_CACHE", str(sample_run.cache))
     return sample_run
+
+
+@pytest.fixture(scope="session")
+def simulated_take(tmp_path_factory: pytest.TempPathFactory, hand_model: Path) -> Path:
+    """Give a recording of two seconds of a simulated person at a table, small, made on the command line once for all workers of the test run."""
+    if find_spec("anny") is None or find_spec("torch") is None:
+        pytest.skip("anny and torch (the extra 'simulate') are not installed")
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    folder = tmp_path_factory.getbasetemp().parent / "simulated_take" if worker else tmp_path_factory.mktemp("simulated_take")
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "take").exists():
+            asked = ["--task", "table", "--seconds", "2", "--seed", "1", "--size", "480x360", "-o", str(folder / "take")]
+            command = [sys.executable, "-P", "-m", "bodydouble", "simulate", "--rig", "optimus-helmet5", *asked]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+    return folder / "take"

@@ -24,7 +24,7 @@ def run(name: str, *arguments: object, cache: Path) -> str:
 
 
 def test_there_are_examples_and_all_of_them_are_run_here():
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03"]
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -65,3 +65,11 @@ def test_a_rig_is_calibrated_from_a_recording(shared_data, sample_run, tmp_path)
     out = run("03_*.py", folder, folder / "charuco.toml", tmp_path, cache=sample_run.cache)
     assert re.search(r"half are within 0\.[0-2]\d mm", out)
     assert {path.name for path in tmp_path.iterdir()} == {"rig.toml", "calibration_report.html", "calibration_report.json"}
+
+
+def test_a_simulated_person_is_estimated_and_compared_with_the_truth(simulated_take, sample_run):
+    out = run("04_*.py", simulated_take, 4, cache=sample_run.cache)
+    assert "simulated person of 1.66 m, 60 moments, cameras front, left_down" in out
+    error_mm, lost = re.search(r"hands, where two cameras see them: ([\d.]+) mm from the truth, (\d+) % lost", out).groups()
+    assert 2 < float(error_mm) < 40
+    assert int(lost) <= 50
