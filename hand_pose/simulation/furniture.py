@@ -14,6 +14,8 @@ from bodydouble.hand_pose.simulation.scene_object import SceneObject
 FloatArray = npt.NDArray[np.float64]
 
 WOOD, DARK_WOOD, WHITE, GREY = (186, 140, 96), (124, 88, 60), (226, 224, 218), (150, 154, 160)
+LAMINATE = (166, 172, 176)
+"""Of table tops: unlike skin, which wood is like."""
 THINGS = (
     SceneObject("cup", "cylinder", (0.078, 0.078, 0.105), (196, 62, 54)),
     SceneObject("bottle", "cylinder", (0.066, 0.066, 0.20), (54, 120, 84)),
@@ -46,7 +48,7 @@ def table(
     turn = standing_at(0, 0, 0, yaw)
     leg = 0.05
     parts = [
-        SceneObject(f"{name}_top", "box", (depth, width, thickness), WOOD, turn @ standing_at(front + depth / 2, 0, height - thickness / 2))
+        SceneObject(f"{name}_top", "box", (depth, width, thickness), LAMINATE, turn @ standing_at(front + depth / 2, 0, height - thickness / 2))
     ]
     for row, (a, b) in enumerate(((0, -1), (0, 1), (1, -1), (1, 1))):
         x, y = front + 0.06 + a * (depth - 0.12), b * (width / 2 - 0.06)
