@@ -294,6 +294,8 @@ def _describe(
         head = np.isfinite(seen.worn.T_world_head[:, 0, 0])
         nobody = unseen.all(axis=0) & ~head
         flags["head_pose_unknown"] = np.asarray(~head, dtype=np.uint8)
+        if seen.triangulated is not None and len(landmarks.cameras) > 1:
+            observed &= np.isfinite(seen.triangulated[..., 0])  # cameras beside each other see one thing twice, and not how far it is
         observed = with_worn(observed, head & (camera_poses.frame == ROOM or not unseen.all()))
         spread[:, FACE] = np.hypot(spread[:, FACE], MOUNT_SIGMA)
     landmark_source = classify(observed, times_s)

@@ -137,3 +137,17 @@ def test_no_hands_at_all_is_one_sentence(person):
 def test_without_poses_worn_cameras_are_refused(person):
     with pytest.raises(UsageError, match=r"'front' on 'helmet'.*tag map"):
         estimate(person.landmarks, person.rig)
+
+
+def test_two_cameras_at_one_place_do_not_observe_how_far_a_hand_is(person):
+    one = person.rig.camera("left_down")
+    twin = replace(one, name="twin")
+    rig = replace(person.rig, cameras={"left_down": one, "twin": twin})
+    view = person.landmarks.select(("left_down",))
+    landmarks = Landmarks(
+        ("left_down", "twin"), *(np.concatenate([array, array]) for array in (view.times_s, view.pixels, view.confidence, view.shape_m))
+    )
+    row = person.camera_poses.of_camera("left_down")
+    poses = CameraPoses(landmarks.cameras, np.stack([row, row]), landmarks.cameras, person.camera_poses.T_world_body)
+    found = estimate(landmarks, rig, camera_poses=poses)
+    assert not (found.landmark_source[:, 33:] == Source.OBSERVED).any()
