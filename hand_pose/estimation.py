@@ -165,8 +165,9 @@ def _seen_by_worn(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, tim
     triangulated = _triangulated(observations)
     starts = with_guesses(triangulated, hand_views(labelled, observations, camera_poses))
     posture = PosturePrior(worn.up, worn.forward.copy(), worn.floor)
-    # Where a hip is seen the images say how the person stands.
-    posture.forward[(observations.weight[:, :, HIPS_AND_SHOULDERS[:2]] > 0).any(axis=(0, 2))] = np.nan
+    # Where cameras agree on both ankles the images say how the person stands; a hip behind a table is guessed by the model and tells little.
+    ankles = [LANDMARK_NAMES.index(name) for name in ("left_ankle", "right_ankle")]
+    posture.forward[np.isfinite(triangulated[:, ankles]).all(axis=(1, 2))] = np.nan
     observations = replace(observations, anchors=Anchors.of(camera_poses.T_world_body), posture=posture)
     by_limbs = stature_from_limbs(triangulated)
     by_eyes = worn.stature()
