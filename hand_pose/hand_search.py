@@ -31,7 +31,7 @@ class HandSearchSettings:
 
     min_confidence: float = 0.25
     """Of MediaPipe's palm detection and hand presence; its own default is 0.5. A hand must be found twice, and the fit rejects what does not agree: on
-    the real glasses of the shared data 0.25 finds a hand with a cup in 10 of 18 views instead of 6."""
+    real five-camera glasses 0.25 finds a hand with a cup in 10 of 18 views instead of 6."""
     search_fov_deg: float = 70.0
     """Width of a view that is searched: a hand of 0.19 m spans 24 % of it at 0.55 m and 15 % at 0.9 m; below 10 % it is not found."""
     fine_fov_deg: float = 52.0

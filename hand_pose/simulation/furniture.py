@@ -48,7 +48,9 @@ def table(
     turn = standing_at(0, 0, 0, yaw)
     leg = 0.05
     parts = [
-        SceneObject(f"{name}_top", "box", (depth, width, thickness), LAMINATE, turn @ standing_at(front + depth / 2, 0, height - thickness / 2))
+        SceneObject(
+            f"{name}_top", "box", (depth, width, thickness), LAMINATE, turn @ standing_at(front + depth / 2, 0, height - thickness / 2)
+        )
     ]
     for row, (a, b) in enumerate(((0, -1), (0, 1), (1, -1), (1, 1))):
         x, y = front + 0.06 + a * (depth - 0.12), b * (width / 2 - 0.06)

@@ -92,4 +92,3 @@ def test_without_the_extra_the_command_that_installs_it_is_said(tmp_path, monkey
     with pytest.raises(MissingDependencyError, match=r"needs torch and anny, .*torch==2\.13\.0.*pip install 'bodydouble\[simulate\]'"):
         run("-o", tmp_path / "take")
     assert list(tmp_path.iterdir()) == []
-
