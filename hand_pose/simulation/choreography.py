@@ -25,6 +25,7 @@ _LEAN_PER_REACH = 1.0
 _TURN_PER_REACH = 1.6
 _FOLLOWED_PITCH, _FOLLOWED_YAW = 0.72, 0.8
 """Share of a gaze that the head turns; the eyes do the rest."""
+_NECK_BACK_RAD = 0.5
 _STEEPEST_PITCH = 0.8
 """rad that a head bends down at most, softly."""
 
@@ -77,8 +78,9 @@ class Choreography:
         sway = self._sway(time_s) * self.liveliness
         ground = self.ground(time_s)
         hands = {side: hand(time_s) for side, hand in self.hands.items()}
-        lean, turn = self._trunk_for(ground, hands)
-        forward, left, up, tilt = self.pelvis(time_s)
+        pelvis_moved, bent = self.pelvis(time_s), self.trunk(time_s)
+        lean, turn = self._trunk_for(ground, hands, pelvis_moved, bent)
+        forward, left, up, tilt = pelvis_moved
         # The pelvis goes back as the trunk goes forward, which keeps the balance.
         hip = 0.45 * lean
         back = 0.16 * np.sin(hip)
@@ -86,11 +88,11 @@ class Choreography:
             Rotation.from_euler("ZYX", [0.25 * turn + sway[5] * 0.3, tilt + hip, sway[3] * 0.3]).as_matrix(),
             self._root + np.array([forward - back + sway[0], left + sway[1], up - 0.15 * hip * hip]),
         )
-        chest = self.trunk(time_s) + np.array([sway[3], lean + sway[4], turn + sway[5]])
+        chest = bent + np.array([sway[3], lean + sway[4], turn + sway[5]])
         look = self.gaze(time_s)
         if self.gaze_on_ground:
             look = ground[:3, :3] @ look + ground[:3, 3]
-        out = {side: self.elbow_out[side] + sway[9 + k] for k, side in enumerate(SIDES)}
+        out = {side: self.elbow_out[side] + sway[9 + k] + self._raised(ground, hands[side]) for k, side in enumerate(SIDES)}
         fingers = {side: hand.fingers(time_s).reshape(5, 4) for side, hand in self.hands.items()}
         return Posture(
             pelvis,
@@ -102,13 +104,19 @@ class Choreography:
             fingers,
         )
 
-    def _trunk_for(self, ground: FloatArray, hands: Mapping[str, FloatArray]) -> tuple[float, float]:
+    def _raised(self, ground: FloatArray, hand: FloatArray) -> float:
+        """Return how far (rad) the elbow swings out for a hand that is as high as the shoulder or higher."""
+        height = (hand[2, 3] - ground[2, 3] - self._shoulder[2]) / self._arm
+        return float(1.1 * np.tanh(smooth_positive(height + 0.25, 0.1) * 1.6))
+
+    def _trunk_for(self, ground: FloatArray, hands: Mapping[str, FloatArray], pelvis: FloatArray, bent: FloatArray) -> tuple[float, float]:
         """Return how far (rad) the trunk leans forward and turns left so that the hands get where they are to go."""
         lean, turn = 0.0, 0.0
         T = invert(ground)
+        bend = Rotation.from_rotvec([0.0, pelvis[3] + 0.7 * bent[1], 0.0]).as_matrix()
         for side, sign in (("left", 1.0), ("right", -1.0)):
             wrist = T[:3, :3] @ hands[side][:3, 3] + T[:3, 3]
-            shoulder = self._shoulder * [1.0, sign, 1.0]
+            shoulder = self._root + pelvis[:3] + bend @ (self._shoulder * [1.0, sign, 1.0] - self._root)
             way = wrist - shoulder
             distance = float(np.linalg.norm(way))
             missing = float(smooth_positive(distance / self._arm - _EASY_REACH, 0.06)) * self._arm
@@ -117,7 +125,7 @@ class Choreography:
             lean += missing / self._trunk * _LEAN_PER_REACH * (1.4 * ahead + 0.8 * low * ahead)
             turn -= sign * missing / self._trunk * _TURN_PER_REACH * ahead
             turn += 0.22 * float(np.arctan2(wrist[1] - sign * 0.2, 0.5 + float(smooth_positive(wrist[0], 0.1)))) * ahead
-        return lean, float(0.7 * np.tanh(turn / 0.7))
+        return float(0.75 * np.tanh(lean / 0.75)), float(0.7 * np.tanh(turn / 0.7))
 
     def _head(self, ground: FloatArray, pelvis: FloatArray, chest: FloatArray, look: FloatArray, sway: FloatArray) -> FloatArray:
         """Return R_world_head (3, 3) that follows a gaze at ``look`` (3,)."""
@@ -129,7 +137,9 @@ class Choreography:
         yaw = float(np.arctan2(way[1], smooth_positive(way[0], 0.2)))
         yaw = float(0.9 * np.tanh(_FOLLOWED_YAW * yaw / 0.9))
         pitch = float(np.arctan2(-way[2], level)) * _FOLLOWED_PITCH
-        pitch = float(_STEEPEST_PITCH * np.tanh(pitch / _STEEPEST_PITCH))
+        # The neck bends back only so far.
+        back = float(np.arcsin(np.clip(-(ground[:3, :3].T @ bend)[2, 0], -1, 1))) - _NECK_BACK_RAD
+        pitch = back + float(smooth_positive(_STEEPEST_PITCH * np.tanh(pitch / _STEEPEST_PITCH) - back, 0.15))
         turn = Rotation.from_euler("ZYX", [yaw + sway[2], pitch + sway[1], sway[0]]).as_matrix()
         return np.asarray(ground[:3, :3] @ turn)
 

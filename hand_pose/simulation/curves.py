@@ -141,6 +141,10 @@ class PoseCurve:
         """Return this curve with a submovement more of its place alone, by ``change`` (3,) in m."""
         return PoseCurve(self.place.by(change, begin_s, duration_s), self.turn)
 
+    def turned(self, rotvec: npt.ArrayLike, begin_s: float, duration_s: float) -> PoseCurve:
+        """Return this curve with a submovement more, that turns about axes of the thing itself by a rotation vector (3,) in rad."""
+        return PoseCurve(self.place, self.turn.by(rotvec, begin_s, duration_s))
+
     def __call__(self, time_s: float) -> FloatArray:
         """Return the pose (4, 4) at a time."""
         return pose_from(self.turn(time_s), self.place(time_s))

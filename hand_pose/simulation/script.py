@@ -142,19 +142,27 @@ class Script:
         self.move_fingers(side, grasp.open, begin_s + 0.15 * reach_s, 0.6 * reach_s)
         self.move_fingers(side, grasp.closed, begin_s + reach_s - 0.05, close_s)
         held = begin_s + reach_s - 0.05 + close_s
-        self.attach(name, side, held)
-        self.contacts.append(Contact(side, name, held, self.seconds, grasp.touching))
+        self.hold(side, name, grasp, held)
         return held
+
+    def hold(self, side: str, name: str, grasp: Grasp, time_s: float) -> None:
+        """Fix a thing to a hand that touches it as in a grasp, from a time on."""
+        self.attach(name, side, time_s)
+        self.contacts.append(Contact(side, name, time_s, max(time_s, self.seconds), grasp.touching))
+
+    def let_go(self, side: str, name: str, time_s: float, *, onto: str = WORLD) -> None:
+        """Fix what a hand holds to something else from a time on; the fingers touch it no longer."""
+        self.attach(name, onto, time_s)
+        for row, contact in enumerate(self.contacts):
+            if (contact.side, contact.object) == (side, name) and contact.end_s > time_s:
+                self.contacts[row] = replace(contact, end_s=time_s)
 
     def release(
         self, side: str, name: str, grasp: Grasp, time_s: float, *, onto: str = WORLD, open_s: float = 0.28,
         leave: npt.ArrayLike = (-0.05, 0.0, 0.06),
     ) -> float:  # fmt: skip
         """Open the fingers, leave the thing where it is and draw the hand back; return when it is free for another movement."""
-        self.attach(name, onto, time_s)
-        for row, contact in enumerate(self.contacts):
-            if (contact.side, contact.object) == (side, name) and contact.end_s > time_s:
-                self.contacts[row] = replace(contact, end_s=time_s)
+        self.let_go(side, name, time_s, onto=onto)
         self.move_fingers(side, grasp.open, time_s, open_s)
         T = self.hands[side].pose.end
         T[:3, 3] += T[:3, :3] @ np.asarray(leave, dtype=np.float64)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bodydouble.errors import UnknownNameError, UsageError
 from bodydouble.hand_pose.simulation.body import Body
 from bodydouble.hand_pose.simulation.performance import Performance
-from bodydouble.hand_pose.simulation.tasks import carry_task, shelf_task, table_task, walk_task
+from bodydouble.hand_pose.simulation.tasks import carry_task, cloth_task, floor_task, lid_task, shelf_task, table_task, walk_task
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ _TASKS = {
     "carry": _Task("carry a box with both hands from one table to another", 2.0, carry_task.write),
     "shelf": _Task("move things between the levels of a shelf, up to overhead", 2.5, shelf_task.write),
     "walk": _Task("walk round the room with swinging arms, now and then raising a hand", 2.0, walk_task.write),
+    "lid": _Task("hold a jar in one hand, unscrew its lid with the other and put it down", 5.0, lid_task.write),
+    "floor": _Task("squat, pick a box up from the floor and put it on a table", 2.5, floor_task.write),
+    "cloth": _Task("wipe a table and fold a cloth: the motion of the hands alone", 2.0, cloth_task.write),
 }
 TASKS = {name: task.help for name, task in _TASKS.items()}
 """Task to one line about it."""

@@ -21,7 +21,7 @@ Slot = tuple[str, int]
 _LEVELS_M = (0.62, 0.96, 1.30, 1.62)
 """Upper faces of the boards at stature 1.7 m."""
 _FRONT_M, _DEPTH_M, _WIDTH_M = 0.38, 0.30, 0.96
-_SLOPES = (-0.7, -0.3, 0.1)
+_SLOPES = (-0.5, -0.2, 0.1)
 _OUT_M = 0.17
 """How far things are drawn out before they go to another level."""
 _TRIES, _CLEAR_M = 5, 0.001
