@@ -91,7 +91,7 @@ class HandSkin:
         for number in range(1, 6):
             bones = [body.bone(f"finger{number}-{k}.{letter}") for k in (1, 2, 3)]
             rows = np.flatnonzero(dense[:, bones].sum(axis=1) > 0.5)
-            own = dense[np.ix_(rows, bones)]
+            own = dense[rows][:, bones]
             joints = (body.heads[bones] - wrist) @ R.T
             vectors = np.concatenate([axes[f"finger{number}-{k}.{letter}"] for k in (1, 2, 3)]) @ R.T
             tip = (body.landmarks[first + 4 * number] - wrist) @ R.T

@@ -29,8 +29,9 @@ def landmark_pictures(body: Body) -> RgbImage:
     Body from the front and from its left; hand from its palm and from the thumb's side. A cross is drawn over what hides it: joint centres lie in flesh.
     """
     import cv2
-    import open3d as o3d
+    import open3d
 
+    o3d: Any = open3d
     scene = o3d.t.geometry.RaycastingScene()
     scene.add_triangles(o3d.core.Tensor(body.vertices.copy()), o3d.core.Tensor(body.triangles.astype(np.uint32)))
     hand = HandFrame.of(body, "L").R_hand_rest
@@ -53,8 +54,9 @@ def landmark_pictures(body: Body) -> RgbImage:
 
 def _view(scene: Any, center: FloatArray, half: float, right: FloatArray, up: FloatArray) -> RgbImage:
     """Return a parallel projection of the surroundings of a point, with a cross on it."""
-    import open3d as o3d
+    import open3d
 
+    o3d: Any = open3d
     into = np.cross(up, right)
     place = (np.arange(_TILE_PX) + 0.5) / _TILE_PX * 2 - 1
     u, v = np.meshgrid(place * half, -place * half)

@@ -118,7 +118,7 @@ def _built(traits: Traits) -> Body:
         beyond[np.linalg.norm(vertices - wrist, axis=1) > _WIDEST_WRIST] = np.nan
         vertices, triangles, follows, weights = cut_along(beyond, vertices, triangles, follows, weights)
     return Body(
-        vertices, triangles, _parts(bones, vertices, heads, triangles, follows, weights), bones, np.array(model.bone_parents), heads, follows, weights, carrier,
+        vertices.astype(np.float32), triangles, _parts(bones, vertices, heads, triangles, follows, weights), bones, np.array(model.bone_parents), heads, follows, weights, carrier,
         places, stature,
     )  # fmt: skip
 
@@ -187,7 +187,7 @@ def _parts(
         along = (middle - wrist) @ (wrist - elbow) / np.linalg.norm(wrist - elbow)
         limb = (found == arm) | (found == hand)
         found[limb] = np.where(along[limb] > -CUFF, hand, arm)
-    return found.astype(np.uint8)
+    return np.asarray(found, dtype=np.uint8)
 
 
 def _part_of(bone: str) -> Part:

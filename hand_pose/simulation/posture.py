@@ -130,7 +130,7 @@ class Poser:
         # The elbow of a hanging arm points back, that of a reaching one down.
         hanging = _smooth_ramp(-towards[2] / length, 0.5, 1.0)
         pole = R_world_chest @ np.array([-0.25 - 0.6 * hanging, sign * np.sin(out), -np.cos(out)])
-        p_elbow, p_wrist = _two_bones(p_shoulder, target[:3, 3], np.linalg.norm(elbow - shoulder), np.linalg.norm(wrist - elbow), pole)
+        p_elbow, p_wrist = _two_bones(p_shoulder, target[:3, 3], (elbow - shoulder, wrist - elbow), pole)
         # Bend planes at rest and now; the elbow is a hinge in both.
         R_upper = _frame(p_elbow - p_shoulder, p_wrist - p_elbow) @ _frame(elbow - shoulder, wrist - elbow).T
         R_fore = _frame(p_wrist - p_elbow, p_elbow - p_shoulder, flip=True) @ _frame(wrist - elbow, elbow - shoulder, flip=True).T
@@ -175,7 +175,7 @@ class Poser:
         p_hip = G[:3, 3] + G[:3, :3] @ (hip - body.head(f"pelvis.{letter}"))
         foot = posture.T_world_foot[side]
         pole = posture.T_world_pelvis[:3, 0] * 0.5 + foot[:3, 0] * 0.5
-        p_knee, p_ankle = _two_bones(p_hip, foot[:3, 3], np.linalg.norm(knee - hip), np.linalg.norm(ankle - knee), pole)
+        p_knee, p_ankle = _two_bones(p_hip, foot[:3, 3], (knee - hip, ankle - knee), pole)
         forward = np.array([1.0, 0.0, 0.0])
         R_thigh = _frame(p_knee - p_hip, -pole) @ _frame(knee - hip, -forward).T
         R_shank = _frame(p_ankle - p_knee, -pole) @ _frame(ankle - knee, -forward).T
@@ -184,8 +184,12 @@ class Poser:
         local[body.bone(f"foot.{letter}")] = R_shank.T @ foot[:3, :3]
 
 
-def _two_bones(start: FloatArray, end: FloatArray, first: float, second: float, pole: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the middle joint and the end of a two-bone limb, bent towards ``pole``; the end is short of the target where that is out of reach."""
+def _two_bones(start: FloatArray, end: FloatArray, bones: tuple[FloatArray, FloatArray], pole: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the middle joint and the end of a limb of two bones (given at rest), bent towards ``pole``.
+
+    The end is short of the target where that is out of reach.
+    """
+    first, second = (float(np.linalg.norm(bone)) for bone in bones)
     line = end - start
     distance = float(np.linalg.norm(line))
     along = line / distance
