@@ -117,10 +117,9 @@ def _built(traits: Traits) -> Body:
         beyond = (vertices - wrist) @ along + CUFF
         beyond[np.linalg.norm(vertices - wrist, axis=1) > _WIDEST_WRIST] = np.nan
         vertices, triangles, follows, weights = cut_along(beyond, vertices, triangles, follows, weights)
-    return Body(
-        vertices.astype(np.float32), triangles, _parts(bones, vertices, heads, triangles, follows, weights), bones, np.array(model.bone_parents), heads, follows, weights, carrier,
-        places, stature,
-    )  # fmt: skip
+    part = _parts(bones, vertices, heads, triangles, follows, weights)
+    skin, parents = vertices.astype(np.float32), np.array(model.bone_parents)
+    return Body(skin, triangles, part, bones, parents, heads, follows, weights, carrier, places, stature)
 
 
 def _our_axes(points: Any) -> FloatArray:
