@@ -43,6 +43,7 @@ class Script:
         self.furniture: list[SceneObject] = []
         self.attachments: dict[str, list[Attachment]] = {}
         self.contacts: list[Contact] = []
+        self._rest, self._unease = dict(rest), dict[bytes, float]()
         self._grasps: dict[tuple[str, float], Grasp] = {}
 
     def add(self, thing: SceneObject, T_world_object: FloatArray) -> None:
@@ -174,14 +175,18 @@ class Script:
         return choices[int(np.argmin([self.unease(side, T) for T in choices]))]
 
     def unease(self, side: str, T_world_hand: FloatArray) -> float:
-        """Return how far an arm is from its neutral posture when its hand is at a pose (4, 4) and the person stands as the script ends."""
-        still = self.choreography()
-        hands = {name: HandCurve(PoseCurve.at(curve(np.inf)), curve.fingers) for name, curve in still.hands.items()}
-        hands[side] = HandCurve(PoseCurve.at(T_world_hand), self.hands[side].fingers)
-        posture = replace(still, ground=PoseCurve.at(self.ground.end), hands=hands, liveliness=0.0).posture(self.seconds)
-        poses = self.body.joint_poses(self.poser.rotations(posture), posture.T_world_pelvis)
-        short = np.linalg.norm(poses[self.body.bone("wrist.L" if side == "left" else "wrist.R"), :3, 3] - T_world_hand[:3, 3])
-        return arm_angles(self.body, poses, side).discomfort() + 1e3 * float(short)
+        """Return how far an arm is from its neutral posture when its hand is at a pose (4, 4), the person stands as the script ends and the other rests."""
+        ground = self.ground.end
+        key = side.encode() + T_world_hand.round(4).tobytes() + ground.round(4).tobytes()
+        if key not in self._unease:
+            still = replace(self.choreography(), ground=PoseCurve.at(ground), liveliness=0.0)
+            hands = {name: HandCurve(PoseCurve.at(T), still.hands[name].fingers) for name, T in self._rest.items()}
+            hands[side] = HandCurve(PoseCurve.at(T_world_hand), still.hands[side].fingers)
+            posture = replace(still, hands=hands).posture(self.seconds)
+            poses = self.body.joint_poses(self.poser.rotations(posture), posture.T_world_pelvis)
+            short = np.linalg.norm(poses[self.body.bone("wrist.L" if side == "left" else "wrist.R"), :3, 3] - T_world_hand[:3, 3])
+            self._unease[key] = arm_angles(self.body, poses, side).discomfort() + 1e3 * float(short)
+        return self._unease[key]
 
     def choreography(self) -> Choreography:
         """Return the curves so far."""

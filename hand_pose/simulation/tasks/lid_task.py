@@ -38,6 +38,8 @@ def write(seconds: float, seed: int, body: Body) -> Performance:
     sign = 1.0 if holding == "left" else -1.0
     script = Script("lid", seconds, seed, body, rest, np.array([0.42 * scale, 0.0, height]))
     script.furniture += table(_FRONT * scale, _DEPTH, _WIDTH, height)
+    # The arm that turns is lifted, so that the hand comes from above without turning the forearm as far as it goes.
+    script.elbow_out[turning] = 0.8
     jar = standing_at(0.43 * scale, 0.12 * scale * sign, height + _JAR.size_m[2] / 2)
     script.add(_JAR, jar)
     on_jar = pose_from(np.eye(3), [0.0, 0.0, (_JAR.size_m[2] + _LID.size_m[2]) / 2])
@@ -98,13 +100,14 @@ def _unscrew(script: Script, side: str, lid: FloatArray, t: float, rng: np.rando
         script.hold(side, "lid", grasp, t + 0.22)
         # Anticlockwise from above.
         axis = axis.turned([0.0, 0.0, _TWIST_RAD], t + 0.22, 0.5)
+        script.hands[side] = replace(script.hands[side], frames=(axis,))
         t += 0.75
         if k + 1 < twists:
             script.let_go(side, "lid", t, onto="jar")
             script.move_fingers(side, grasp.open, t, 0.2)
             axis = axis.turned([0.0, 0.0, -_TWIST_RAD], t + 0.16, 0.4)
+            script.hands[side] = replace(script.hands[side], frames=(axis,))
             t += 0.56
-        script.hands[side] = replace(script.hands[side], frames=(axis,))
     lifted = script.hands[side].pose.end
     lifted[2, 3] += 0.06
     script.move_hand(side, lifted, t, 0.4)

@@ -20,9 +20,9 @@ Slot = tuple[str, int]
 
 _LEVELS_M = (0.62, 0.96, 1.30, 1.62)
 """Upper faces of the boards at stature 1.7 m."""
-_FRONT_M, _DEPTH_M, _WIDTH_M = 0.38, 0.30, 0.96
+_FRONT_M, _DEPTH_M, _WIDTH_M = 0.41, 0.30, 0.96
 _SLOPES = (-0.5, -0.2, 0.1)
-_OUT_M = 0.17
+_OUT_M = 0.14
 """How far things are drawn out before they go to another level."""
 _TRIES, _CLEAR_M = 5, 0.001
 
@@ -41,26 +41,34 @@ def write(seconds: float, seed: int, body: Body) -> Performance:
         SceneObject("can", "cylinder", (0.070, 0.070, 0.12), (70, 110, 180)),
         SceneObject("jar", "cylinder", (0.084, 0.084, 0.13), (226, 170, 70)),
     ]
+    places = {(side, level): rng.uniform(0.0, 1.0, 2) for side in SIDES for level in (1, 2, 3)}
     where: dict[str, Slot] = {}
     for row, thing in enumerate(things):
         side = SIDES[row % 2]
         level = int(rng.choice([k for k in (1, 2, 3) if (side, k) not in where.values()]))
         where[thing.name] = side, level
-        script.add(thing, _place(thing, (side, level), scale, rng))
-    return _cycles(script, rest, where, rng, scale).performance()
+        script.add(thing, _place(thing, (side, level), scale, places[side, level]))
+    return _cycles(script, rest, where, places, rng, scale).performance()
 
 
-def _cycles(script: Script, rest: dict[str, FloatArray], where: dict[str, Slot], rng: np.random.Generator, scale: float) -> Script:
+def _cycles(
+    script: Script,
+    rest: dict[str, FloatArray],
+    where: dict[str, Slot],
+    places: dict[Slot, FloatArray],
+    rng: np.random.Generator,
+    scale: float,
+) -> Script:
     side, begin, free = SIDES[int(rng.integers(2))], float(rng.uniform(0.05, 0.15)), {side: 0.0 for side in SIDES}
     while begin < script.seconds - 1.2:
         begin = max(begin, free[side])
         best: tuple[float, Script, str, Slot, float, float] | None = None
-        for _ in range(_TRIES):
+        for _ in range(_TRIES if max(free.values()) > 0.0 else 3 * _TRIES):
             name = str(rng.choice(sorted(name for name, slot in where.items() if slot[0] == side)))
             goal = side, int(rng.choice([k for k in (1, 2, 3) if (side, k) not in where.values()]))
             trial = script.copy()
-            held, placed, done = _cycle(trial, side, name, _place(trial.objects[name], goal, scale, rng), begin, rng)
-            trial.move_hand(side, rest[side], done, 0.8, arc=(-0.06, 0.0, 0.0))
+            held, placed, done = _cycle(trial, side, name, _place(trial.objects[name], goal, scale, places[goal]), begin, rng)
+            trial.move_hand(side, rest[side], done, 0.8, arc=(0.05, 0.0, 0.0))
             trial.move_fingers(side, RELAXED_HAND, done + 0.15, 0.5)
             room = min(
                 trial.clearance(side, begin, held - 0.25),
@@ -73,6 +81,10 @@ def _cycles(script: Script, rest: dict[str, FloatArray], where: dict[str, Slot],
             if score >= _CLEAR_M:
                 break
         assert best is not None
+        if max(free.values()) > 0.0 and best[0] < -0.12:
+            # Nothing here is done with ease: the other hand goes first.
+            side, begin = SIDES[1 - SIDES.index(side)], begin + 0.3
+            continue
         _, script, name, goal, placed, done = best
         where[name], free[side] = goal, done + 0.85
         side = SIDES[1 - SIDES.index(side)] if rng.uniform() < 0.7 else side
@@ -103,10 +115,11 @@ def _cycle(script: Script, side: str, name: str, T_goal: FloatArray, begin: floa
     return held, placed, script.release(side, name, grasp, placed, leave=(-0.16, 0.0, 0.05)) + 0.1
 
 
-def _place(thing: SceneObject, slot: Slot, scale: float, rng: np.random.Generator) -> FloatArray:
+def _place(thing: SceneObject, slot: Slot, scale: float, off: FloatArray) -> FloatArray:
+    """Return the pose (4, 4) of a thing in a slot; ``off`` (2,) in [0, 1] says how far it is from the front and the middle."""
     sign = 1.0 if slot[0] == "left" else -1.0
-    x = _FRONT_M * scale + 0.055 + float(rng.uniform(0.0, 0.02))
-    return standing_at(x, sign * (0.2 * scale + float(rng.uniform(-0.03, 0.03))), _LEVELS_M[slot[1]] * scale + thing.size_m[2] / 2)
+    x = _FRONT_M * scale + 0.055 + 0.02 * off[0]
+    return standing_at(x, sign * (0.17 * scale + 0.06 * off[1]), _LEVELS_M[slot[1]] * scale + thing.size_m[2] / 2)
 
 
 def _rack(scale: float) -> tuple[SceneObject, ...]:
