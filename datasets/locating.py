@@ -35,9 +35,14 @@ class Located:
 
 
 def tag_map_path(recording: Recording, chosen: Path | None) -> Path | None:
-    """Return the tag map that was chosen, else the recording's own, else None."""
-    own = recording.folder / TAG_MAP_NAME
-    return chosen if chosen is not None else own if own.is_file() else None
+    """Return the tag map that was chosen, else the recording's own, else None.
+
+    Of a folder of videos that is not a recording, it is the one beside the videos, to which the recording has links.
+    """
+    if chosen is not None:
+        return chosen
+    folders = (recording.folder, recording.video_path(recording.cameras[0]).resolve().parent)
+    return next((folder / TAG_MAP_NAME for folder in folders if (folder / TAG_MAP_NAME).is_file()), None)
 
 
 def locate_cameras(

@@ -30,7 +30,7 @@ from bodydouble.datasets.locating import locate_cameras, tag_map_path
 from bodydouble.datasets.measure import quality_figures
 from bodydouble.datasets.quality import judge
 from bodydouble.datasets.timing import timed_detection, timed_motion
-from bodydouble.errors import FileExistsUsageError, UsageError
+from bodydouble.errors import DataError, FileExistsUsageError, UsageError
 from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.detection import detect
 from bodydouble.hand_pose.estimation import EstimatorSettings, estimate
@@ -50,6 +50,8 @@ def no_progress(stage: str, done: float, total: float) -> None:
 
 JPEG_QUALITY = 88
 QUEUED_IMAGES = 8
+_SLOWEST_S = 2.0
+"""Between frames: less often, they show no motion. At 240 Hz, times in ms look like 4 s."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,11 @@ def process(
 def prepare(recording: Recording, settings: ProcessSettings = ProcessSettings(), progress: StageProgress = no_progress) -> Prepared:
     """Find the rig, where its cameras were, and the landmarks in every frame; each result is kept.
 
-    Raises: UsageError for cameras, rigs, tag maps or ranges that do not fit; DataError where moving cameras cannot be located.
+    Raises: UsageError for cameras, rigs, tag maps or ranges that do not fit; DataError where moving cameras cannot be located, or the times are not in s.
     """
     if settings.cameras:
         recording = recording.select(settings.cameras)
+    _check_times(recording)
     rig, rig_source = find_rig(recording, settings)
     clocks = {name: camera.time_offset_s for name, camera in rig.cameras.items()}
     frame_sets = recording.frame_sets(start=settings.start, stop=settings.stop, clock_offset_s=clocks)
@@ -153,6 +156,17 @@ def prepare(recording: Recording, settings: ProcessSettings = ProcessSettings(),
     return Prepared(
         recording, rig, rig_source, frame_sets, landmarks, located.camera_poses, located.rig_motion, located.sentence, detect_seconds
     )
+
+
+def _check_times(recording: Recording) -> None:
+    for name in recording.cameras:
+        times = recording.times(name)
+        between = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+        if between > _SLOWEST_S:
+            raise DataError(
+                f"The frames of camera '{name}' are {between:.3g} s apart, which is no motion; expected at most {_SLOWEST_S:g} s. The times in "
+                "timestamps.csv are in seconds: divide them by 1000 if they are in milliseconds."
+            )
 
 
 def fit(prepared: Prepared, settings: ProcessSettings = ProcessSettings(), progress: StageProgress = no_progress) -> HumanMotion:

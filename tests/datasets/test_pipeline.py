@@ -170,6 +170,17 @@ def test_a_video_of_another_size_than_calibrated_names_both_and_the_option(recor
         process(Recording.open(folder), tmp_path / "e.h5", TEN)
 
 
+def test_times_in_milliseconds_are_refused_and_frames_once_a_second_are_not(recording, tmp_path, must_not_start):
+    def slower(factor):
+        times = {name: np.asarray(recording.times(name) * factor) for name in recording.cameras}
+        return Recording(recording.folder, recording.settings, recording.cameras, times)
+
+    with pytest.raises(DataError, match=r"camera 'cam01' are 16.7 s apart, .*divide them by 1000 if they are in milliseconds"):
+        process(slower(1000), tmp_path / "episode.h5", TEN)
+    assert list(tmp_path.iterdir()) == []
+    pipeline._check_times(slower(60))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [('model = "pinhole"', 'model = "pinhole"\nfocus = 3', "unknown key"), ('model = "pinhole"', 'model = "pinhol"', "pinhol")],
