@@ -18,7 +18,12 @@ def check_may_be_made(path: Path, *, force: bool, marker: str) -> None:
 
     Raises: FileExistsUsageError without ``force``; UsageError if what is there is not what would be replaced.
     """
-    if not path.exists() and not path.is_symlink():
+    try:
+        there = path.exists() or path.is_symlink()
+    except OSError as error:
+        raise_for_os_error(error, path)
+        raise
+    if not there:
         return
     if path.is_dir() and not any(path.iterdir()):
         return

@@ -137,7 +137,8 @@ def truth_of(recording: Recording, given: Path) -> Truth | None:
         found = recording.content_key([name])
         if found != truth.recording[name]:
             raise DataError(
-                f"{path} is of another recording: video and times of camera '{name}' have the key {found}, expected {truth.recording[name]}. {remedy}"
+                f"{path} is of another recording, or this one was changed or damaged since: video and times of camera '{name}' have the key {found}, "
+                f"expected {truth.recording[name]}. {remedy}"
             )
     return truth
 
@@ -168,10 +169,11 @@ def evaluation_table(found: Evaluation, name: str) -> Table:
     """Return the figures of estimator and baseline, a row each, with units."""
     from rich.table import Table
 
+    from bodydouble.calibration.report.text import counted
     from bodydouble.hand_pose.evaluation import MEASURES
 
     kind = "simulated" if found.simulated else "no truth"
-    title = f"{name} ({kind}): {found.frames} frames, {len(found.cameras)} {'camera' if len(found.cameras) == 1 else 'cameras'}"
+    title = f"{name} ({kind}): {counted(found.frames, 'frame')}, {counted(len(found.cameras), 'camera')}"
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     table.add_column("figure")
     for column in ("estimator", "baseline"):

@@ -95,13 +95,16 @@ def _print(truth: Truth, out: Path, said: dict[str, object]) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from bodydouble.calibration.report.text import counted
+
     console = Console(highlight=False)
     frames = said["frames"]
     assert isinstance(frames, dict)
     for name, fault in truth.faults.items():
         cameras = ", ".join(fault.get("cameras", {}))
         console.print(Text(f"Fault {name}{f' of {cameras}' if cameras else ''}; truth.h5 says exactly what."), soft_wrap=True)
-    text = f"{len(truth.times_s)} simulated moments, {sum(frames.values())} frames of {len(frames)} cameras in {said['seconds']} s"
+    moments, images = counted(len(truth.times_s), "simulated moment"), counted(sum(frames.values()), "frame")
+    text = f"{moments}, {images} of {counted(len(frames), 'camera')} in {said['seconds']} s"
     console.print(Text(f"recording  {out}"), soft_wrap=True)
     console.print(Text(text, style="dim"))
 

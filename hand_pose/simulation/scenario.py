@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bodydouble.calibration.localization.tag_map import TagMap
 from bodydouble.calibration.rig import MountedCamera
-from bodydouble.errors import MissingDependencyError, UnknownNameError
+from bodydouble.errors import MissingDependencyError, UnknownNameError, UsageError
 from bodydouble.hand_pose.simulation.filmed_rig import WORN
 from bodydouble.hand_pose.simulation.moment import Moment
 from bodydouble.hand_pose.simulation.settings import SimulationSettings
@@ -19,6 +19,7 @@ from bodydouble.hand_pose.simulation.settings import SimulationSettings
 FloatArray = npt.NDArray[np.float64]
 RgbImage = npt.NDArray[np.uint8]
 
+_REMEDY = "Run `pip install torch==2.13.0`, whose build for processors is small where there is one, and then `pip install 'bodydouble[simulate]'`."
 _DIRECTIONS = 256
 _NEARBY_M, _MOST = 0.35, 0.75
 """Just outside of the skin, half of the directions lead to it."""
@@ -93,7 +94,15 @@ class _PersonScenario:
         from bodydouble.hand_pose.simulation.renderer import Renderer
         from bodydouble.hand_pose.simulation.room import Room
 
-        self._body = make_person(settings.seed)
+        try:
+            self._body = make_person(settings.seed)
+        except (ImportError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the disk; what a library that does not fit raises has no number
+            said = " ".join(str(error).split())
+            raise MissingDependencyError(
+                f"Simulating a person needs anny and torch, which are installed but do not load ({said}). {_REMEDY}"
+            ) from None
         self._performance = make_performance(settings.task, settings.seconds, settings.seed, self._body)
         self._room = Room.make(settings.seed, self._performance.furniture, extra_tags=self._performance.tag_places)
         gloves = any(name.partition("=")[0] == "gloves" for name in settings.faults)
@@ -127,6 +136,7 @@ class _PersonScenario:
     def image(
         self, moments: Sequence[Moment], camera: MountedCamera, T_world_camera: Sequence[FloatArray], *, frame: int, number: int
     ) -> RgbImage:
+        self._check_in_room(camera, T_world_camera[0], moments[0])
         if len(moments) == 1:
             return self._renderer.image(moments[0], camera.model, T_world_camera[0], frame=frame, camera=number)
         return self._renderer.blurred_image(moments, camera.model, T_world_camera, frame=frame, camera=number)
@@ -140,15 +150,22 @@ class _PersonScenario:
     def is_inside(self, moment: Moment, p_world: FloatArray) -> bool:
         return is_inside_skin(moment.vertices, self._body.triangles, p_world)
 
+    def _check_in_room(self, camera: MountedCamera, T_world_camera: FloatArray, moment: Moment) -> None:
+        x, y, z = T_world_camera[:3, 3]
+        if not np.all((T_world_camera[:3, 3] > self._room.low) & (T_world_camera[:3, 3] < self._room.high)):
+            size = " x ".join(f"{side:g}" for side in self._room.size_m)
+            raise UsageError(
+                f"Camera '{camera.name}' is outside of the simulated room at {moment.time_s:.2f} s: at x {x:.2f}, y {y:.2f}, z {z:.2f} m, and the room "
+                f"is {size} m around the origin of the floor. Correct the last column of its T_body_camera, which is in metres on '{camera.body}'."
+            )
+
 
 def check_installed() -> None:
     """Check that the extra ``simulate`` is there. Raises: MissingDependencyError that says how to get it."""
     missing = [package for package in ("torch", "anny") if find_spec(package) is None]
     if missing:
-        raise MissingDependencyError(
-            f"Simulating a person needs {' and '.join(missing)}, which are not installed. Run `pip install torch==2.13.0`, whose build for processors "
-            "is small where there is one, and then `pip install 'bodydouble[simulate]'`."
-        )
+        names, verb = " and ".join(missing), "is" if len(missing) == 1 else "are"
+        raise MissingDependencyError(f"Simulating a person needs {names}, which {verb} not installed. {_REMEDY}")
 
 
 def is_inside_skin(vertices: npt.NDArray[np.float32], triangles: npt.NDArray[np.int32], p_world: FloatArray) -> bool:

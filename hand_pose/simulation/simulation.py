@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.atomic import raise_for_os_error, write_atomically
+from bodydouble.atomic import check_can_be_written, raise_for_os_error, write_atomically
 from bodydouble.cache import content_key
 from bodydouble.capture.new_folder import building_folder, check_may_be_made
 from bodydouble.capture.recording import RIG_NAME, SETTINGS_NAME, Recording
@@ -67,6 +67,7 @@ def simulate(
     check_may_be_made(out, force=force, marker=SETTINGS_NAME)
     filmed_rig(settings.rig, settings.size)  # a size or a fault that cannot be is said before the person is made, which takes a while
     _faults(settings)
+    check_can_be_written(out)
     scenario = make(settings)
     filming = plan_filming(settings, scenario)
     _check_cameras_are_outside(scenario, filming)
@@ -252,6 +253,8 @@ def _path(folder: Path, block: int) -> Path:
 def _kept_blocks(out: Path, key: str) -> Iterator[Path]:
     """Give the folder of blocks that are kept for ``out`` until it is done, without those of other settings; one process at a time has it.
 
+    After an error before the first block was whole nothing is left of it.
+
     Raises: UsageError if another has it; as ``bodydouble.atomic.replacing`` if it cannot be written.
     """
     folder = out.with_name(f".{out.name}.simulating.partial")
@@ -267,7 +270,12 @@ def _kept_blocks(out: Path, key: str) -> Iterator[Path]:
                 for block in folder.glob("*.npz"):
                     block.unlink()
                 write_atomically(made_for, key.encode("ascii"))
-            yield folder
+            try:
+                yield folder
+            except BaseException:
+                if not any(folder.glob("*.npz")):
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
     except OSError as error:
         raise_for_os_error(error, out)
 

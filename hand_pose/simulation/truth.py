@@ -82,6 +82,15 @@ class Truth:
             raise UnknownNameError("camera", name, "the truth file", self.cameras)
         return self.cameras.index(name)
 
+    def _check_content(self) -> None:
+        for name in ("recording", "settings", "faults"):
+            if not isinstance(getattr(self, name), dict):
+                raise ValueError(f"{name} is not an object with names")
+        if not len(self.times_s) or not np.isfinite(self.times_s).all() or np.any(np.diff(self.times_s) <= 0):
+            raise ValueError("times_s does not grow")
+        if not np.isfinite(self.landmarks).all():
+            raise ValueError("landmarks holds values that are not finite")
+
     def landmarks_at(self, times_s: npt.ArrayLike) -> FloatArray:
         """Return the landmarks (N, 75, 3) at true times (N,), by a cubic spline through the moments; NaN outside of them by more than a moment."""
         from scipy.interpolate import CubicSpline
@@ -118,7 +127,9 @@ class Truth:
                     values[item.name] = file[item.name][()] if item.name in file else json.loads(file.attrs[item.name])
                 for name in ("joint_names", "body_names", "object_names", "cameras"):
                     values[name] = tuple(values[name])
-                return cls(**values)
+                found = cls(**values)
+                found._check_content()
+                return found
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{path} is not a truth file of this version ({error}). Make the recording again with `bodydouble simulate`."

@@ -121,7 +121,10 @@ def test_a_truth_of_other_videos_is_refused_with_both_keys(copied, must_not_star
     truth = made_up_truth(recording)
     wrong = {**truth.recording, "cam02": "0123456789abcdef"}
     Truth(**{**vars(truth), "recording": wrong}).save(copied / "truth.h5")
-    with pytest.raises(DataError, match=r"truth.h5 is of another recording: .* camera 'cam02' .* expected 0123456789abcdef. Put this"):
+    with pytest.raises(
+        DataError,
+        match=r"truth.h5 is of another recording, or this one was changed .* camera 'cam02' .* expected 0123456789abcdef. Put this",
+    ):
         run(copied)
     assert truth_of(recording.select(["cam01", "cam04"]), copied) is not None
 
@@ -143,6 +146,23 @@ def test_a_damaged_truth_is_named(copied, must_not_start):
     content = (copied / "truth.h5").read_bytes()
     (copied / "truth.h5").write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"truth.h5 is not a truth file of this version"):
+        run(copied)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"recording": None}, "recording is not an object with names"),
+        ({"times_s": np.zeros(10)}, "times_s does not grow"),
+        ({"landmarks": np.full((10, 75, 3), np.nan)}, "landmarks holds values that are not finite"),
+    ],
+)
+def test_a_truth_that_cannot_be_is_named(copied, must_not_start, changed, said):
+    truth = made_up_truth(Recording.open(copied))
+    M = len(truth.times_s)
+    fitting = {name: np.resize(value, (M, *value.shape[1:])) if isinstance(value, np.ndarray) else value for name, value in changed.items()}
+    Truth(**{**vars(truth), **fitting}).save(copied / "truth.h5")
+    with pytest.raises(DataError, match=rf"truth.h5 is not a truth file of this version \({said}\). Make"):
         run(copied)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 from bodydouble.capture import Recording
 from bodydouble.cli.simulate import STAGE_TEXTS, app
 from bodydouble.errors import FileExistsUsageError, MissingDependencyError, UnknownNameError, UsageError
-from bodydouble.hand_pose.simulation import scenario, simulation
+from bodydouble.hand_pose.simulation import person, scenario, simulation
 from bodydouble.hand_pose.simulation.truth import Truth
 
 
@@ -53,6 +54,11 @@ def test_the_table_names_the_faults_and_where_the_recording_is(dot, tmp_path):
     assert set(Truth.load(tmp_path / "take" / "truth.h5").faults) == {"covered", "gloves"}
 
 
+def test_one_is_not_many(dot, tmp_path):
+    rig("a").save(tmp_path / "row.toml")
+    assert "1 simulated moment, 1 frame of 1 camera in" in run(*dot, "--seconds", 0.03, "-o", tmp_path / "take").stdout
+
+
 def test_a_recording_that_is_there_is_left_as_it_is(dot, tmp_path):
     (tmp_path / "take").mkdir()
     (tmp_path / "take" / "recording.toml").write_text("precious")
@@ -92,3 +98,26 @@ def test_without_the_extra_the_command_that_installs_it_is_said(tmp_path, monkey
     with pytest.raises(MissingDependencyError, match=r"needs torch and anny, .*torch==2\.13\.0.*pip install 'bodydouble\[simulate\]'"):
         run("-o", tmp_path / "take")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ImportError("libtorch.so: undefined symbol"), OSError("libtorch.so: undefined symbol")])
+def test_an_extra_that_does_not_load_is_one_sentence(tmp_path, monkeypatch, error):
+    def broken(seed):
+        raise error
+
+    monkeypatch.setattr(scenario, "find_spec", lambda package: package)
+    monkeypatch.setattr(person, "make_person", broken)
+    with pytest.raises(
+        MissingDependencyError, match=r"installed but do not load \(libtorch.so: undefined symbol\)\. Run `pip install torch"
+    ):
+        run("-o", tmp_path / "take")
+
+
+def test_a_disk_that_is_full_is_not_taken_for_an_extra_that_does_not_load(tmp_path, monkeypatch):
+    def full(seed):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(scenario, "find_spec", lambda package: package)
+    monkeypatch.setattr(person, "make_person", full)
+    with pytest.raises(OSError, match="No space left"):
+        run("-o", tmp_path / "take")

@@ -69,6 +69,18 @@ def test_a_camera_inside_the_head_is_named_before_anything_is_rendered(person, t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_camera_outside_of_the_room_is_named_and_nothing_is_left(person, tmp_path):
+    rig = preset_rig("optimus-helmet5")
+    T = rig.cameras["left_side"].T_body_camera.copy()
+    T[2, 3] = 5.0
+    outside = replace(rig, cameras={**rig.cameras, "left_side": replace(rig.cameras["left_side"], T_body_camera=T)})
+    with pytest.raises(
+        UsageError, match=r"Camera 'left_side' is outside of the simulated room at 0.00 s: .* the room is 6 x 6 x 2.7 m .* T_body_camera"
+    ):
+        simulate(replace(ASKED, rig=outside), tmp_path / "take", make=long_enough, workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_only_points_inside_the_skin_are_inside(person):
     head = person.head("head") + np.array([0.02, 0.0, 0.08])
     assert is_inside_skin(person.vertices, person.triangles, head)

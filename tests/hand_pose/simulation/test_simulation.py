@@ -21,7 +21,7 @@ from bodydouble.calibration.rig import Rig, Sigma
 from bodydouble.calibration.transform import invert, rotvec_of
 from bodydouble.capture import Recording
 from bodydouble.capture.video import index_video
-from bodydouble.errors import DataError, FileExistsUsageError, UnknownNameError, UsageError
+from bodydouble.errors import BodydoubleError, DataError, FileExistsUsageError, UnknownNameError, UsageError
 from bodydouble.hand_pose.simulation.moment import Visibility
 from bodydouble.hand_pose.simulation.simulation import BLOCK, simulate
 from bodydouble.hand_pose.simulation.truth import Truth
@@ -254,6 +254,18 @@ def test_a_disk_that_is_full_at_the_end_keeps_what_was_rendered(tmp_path, larges
     make(tmp_path / "take", progress=lambda stage, done, total: told.append((done, total)))
     assert told[0] == (42, 42)
     assert [path.name for path in tmp_path.iterdir()] == ["take"]
+
+
+@pytest.mark.parametrize(("name", "error"), [("n" * 300, UsageError), ("file/take", BodydoubleError)])
+def test_a_place_that_cannot_be_written_is_said_before_the_person_is_made(tmp_path, name, error):
+    (tmp_path / "file").write_text("precious")
+
+    def must_not_start(settings):
+        raise AssertionError("the person is made")
+
+    with pytest.raises(error, match="cannot be written"):
+        simulate(settings(), tmp_path / name, make=must_not_start)
+    assert (tmp_path / "file").read_text() == "precious"
 
 
 def test_two_processes_do_not_make_one_recording(tmp_path):
