@@ -40,15 +40,19 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("build/simulated_faults"))
     parser.add_argument("--seed", default="2")
     parser.add_argument("--size", default="800x600")
+    parser.add_argument("--camera", default="left_down", help="the one that is faulty")
+    parser.add_argument(
+        "--evaluate", default="", help="options for evaluate, such as '--start 30 --stop 42': the middle, in a tenth of the time"
+    )
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     sound: dict[str, float] = {}
     for fault in ("none", *FAULTS):
         out = given.folder / f"table-{given.seed}-{given.size}-{fault}"
         if not out.exists():
-            asked = [] if fault == "none" else ["--fault", fault]
+            asked = [] if fault == "none" else ["--fault", fault if fault == "gloves" else f"{fault}={given.camera}"]
             run("simulate", "--task", "table", "--seconds", "2", "--seed", given.seed, "--size", given.size, *asked, "-o", str(out))
-        found = figures(json.loads(run("evaluate", str(out), "--json")))
+        found = figures(json.loads(run("evaluate", str(out), *given.evaluate.split(), "--json")))
         sound = sound or found
         print(f"simulated, fault {fault}:", flush=True)
         for key, value in found.items():
