@@ -107,12 +107,18 @@ def test_a_request_to_end_exits_143_with_a_word(tmp_path: Path) -> None:
 
 
 def test_a_name_that_the_system_refuses_is_one_sentence(tmp_path: Path) -> None:
-    video = tmp_path / "front.mp4"
-    video.write_bytes(b"")
-    done = bodydouble("import", video, "-o", tmp_path / ("a" * 300))
+    done = bodydouble("import", tmp_path / ("a" * 300), "-o", tmp_path / "take")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
     assert "File name too long. Check the path" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_output_whose_name_is_too_long_is_a_mistake_in_the_call(tmp_path: Path) -> None:
+    (tmp_path / "front.mp4").write_bytes(b"")
+    done = bodydouble("import", tmp_path / "front.mp4", "-o", tmp_path / ("a" * 300))
+    assert done.returncode == 2
+    assert done.stderr.endswith("cannot be written: the name is too long. Choose a shorter one.\n")
     assert done.stderr.count("\n") == 1
 
 
