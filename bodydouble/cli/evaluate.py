@@ -72,16 +72,18 @@ def evaluate(
     settings = ProcessSettings(rig=rig, tag_map=tag_map, cameras=chosen, start=start, stop=stop, stature=stature, workers=workers)
     opened = open_recording(recording)
     with stage_bars(STAGE_TEXTS, shown=not as_json) as progress:
-        found, seconds = evaluated(opened, recording, settings, progress)
+        found, seconds, missing = evaluated(opened, recording, settings, progress)
     if as_json:
-        out = {"recording": opened.settings.name, **found.as_dict(), **seconds}
+        out = {"recording": opened.settings.name, **found.as_dict(), "missing_frames": missing, **seconds}
         typer.echo(json.dumps(out, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print_evaluation(found, seconds, opened.settings.name)
+        print_evaluation(found, seconds, missing, opened.settings.name)
 
 
-def evaluated(recording: Recording, given: Path, settings: ProcessSettings, progress: Any) -> tuple[Evaluation, dict[str, float | None]]:
-    """Run every missing stage and return the figures, with ``detect_seconds`` and ``fit_seconds``.
+def evaluated(
+    recording: Recording, given: Path, settings: ProcessSettings, progress: Any
+) -> tuple[Evaluation, dict[str, float | None], dict[str, int]]:
+    """Run every missing stage and return the figures; ``detect_seconds`` and ``fit_seconds``; and how many frames each camera lacks.
 
     ``given`` is the path that the recording was opened by; a truth file may be there. Raises: DataError for a truth file that cannot be read or is of
     another recording; what ``prepare`` and ``fit`` raise.
@@ -108,7 +110,9 @@ def evaluated(recording: Recording, given: Path, settings: ProcessSettings, prog
         motion, prepared.landmarks, prepared.rig, prepared.camera_poses, refit,
         truth=truth, frame_index=prepared.frame_sets.frame_index if truth is not None else None, progress=report,
     )  # fmt: skip
-    return found, {"detect_seconds": prepared.detect_seconds, "fit_seconds": fit_seconds}
+    present = prepared.frame_sets.present
+    missing = {name: int((~present[row]).sum()) for row, name in enumerate(prepared.frame_sets.cameras)}
+    return found, {"detect_seconds": prepared.detect_seconds, "fit_seconds": fit_seconds}, missing
 
 
 def truth_of(recording: Recording, given: Path) -> Truth | None:
@@ -143,7 +147,7 @@ def truth_of(recording: Recording, given: Path) -> Truth | None:
     return truth
 
 
-def print_evaluation(found: Evaluation, seconds: dict[str, float | None], name: str) -> None:
+def print_evaluation(found: Evaluation, seconds: dict[str, float | None], missing: dict[str, int], name: str) -> None:
     """Print the table of figures and what they are of."""
     from rich.console import Console
     from rich.text import Text
@@ -160,6 +164,7 @@ def print_evaluation(found: Evaluation, seconds: dict[str, float | None], name: 
         notes.append(
             "Without a camera: distance of that fit from what the camera detected itself, all frames and visibilities, labels as they are."
         )
+    notes += [f"Camera '{camera}' lacks {count} of {found.frames} frames." for camera, count in missing.items() if count]
     notes.append(f"Detection took {_seconds(seconds['detect_seconds'])}, the fit with all cameras {_seconds(seconds['fit_seconds'])}.")
     for note in notes:
         console.print(Text(note, style="dim"))

@@ -31,6 +31,7 @@ def figures(found: dict[str, Any]) -> dict[str, float]:
     worst = [camera["p90"] for camera in found["leave_one_out_hands_px"].values() if camera["p90"] is not None]
     picked = {key: found[key] for key in ("mkpe_mm", "lost_track_ratio", "accel_error", "covariance_95_coverage", "hand_frames")}
     picked |= {"mkpe_baseline_mm": found["mkpe_baseline_mm"], "leave_one_out_hands_worst_p90_px": max(worst, default=None)}
+    picked["missing_frames"] = sum(found["missing_frames"].values())
     return {key: math.nan if value is None else float(value) for key, value in picked.items()}
 
 

@@ -66,6 +66,7 @@ def test_without_truth_the_object_holds_what_can_be_told_and_null_for_the_rest(s
     assert all(0 < error["median"] <= error["p90"] < 1000 for error in values["leave_one_out_px"].values())
     assert values["leave_one_out_px"]["cam04"]["median"] < 30
     assert values["bone_length_variation_pct"] < 0.01 < values["baseline"]["bone_length_variation_pct"]
+    assert set(values["missing_frames"].values()) == {0}
     assert values["fit_seconds"] > 0
     assert values["detect_seconds"] > 0
 
