@@ -72,23 +72,25 @@ def evaluate(
     settings = ProcessSettings(rig=rig, tag_map=tag_map, cameras=chosen, start=start, stop=stop, stature=stature, workers=workers)
     opened = open_recording(recording)
     with stage_bars(STAGE_TEXTS, shown=not as_json) as progress:
-        found, seconds, missing = evaluated(opened, recording, settings, progress)
+        found, seconds, by_camera = evaluated(opened, recording, settings, progress)
     if as_json:
-        out = {"recording": opened.settings.name, **found.as_dict(), "missing_frames": missing, **seconds}
+        out = {"recording": opened.settings.name, **found.as_dict(), **by_camera, **seconds}
         typer.echo(json.dumps(out, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print_evaluation(found, seconds, missing, opened.settings.name)
+        print_evaluation(found, seconds, by_camera, opened.settings.name)
 
 
 def evaluated(
     recording: Recording, given: Path, settings: ProcessSettings, progress: Any
-) -> tuple[Evaluation, dict[str, float | None], dict[str, int]]:
-    """Run every missing stage and return the figures; ``detect_seconds`` and ``fit_seconds``; and how many frames each camera lacks.
+) -> tuple[Evaluation, dict[str, float | None], dict[str, Any]]:
+    """Run every missing stage and return the figures; ``detect_seconds`` and ``fit_seconds``; ``missing_frames`` of each camera and ``camera_errors``.
 
     ``given`` is the path that the recording was opened by; a truth file may be there. Raises: DataError for a truth file that cannot be read or is of
     another recording; what ``prepare`` and ``fit`` raise.
     """
     from bodydouble.datasets.pipeline import fit, prepare, timed_fit
+    from bodydouble.hand_pose.camera_errors import camera_errors
+    from bodydouble.hand_pose.camera_poses import ROOM
     from bodydouble.hand_pose.evaluation import evaluate as judge
 
     recording = recording.select(settings.cameras) if settings.cameras else recording
@@ -111,8 +113,13 @@ def evaluated(
         truth=truth, frame_index=prepared.frame_sets.frame_index if truth is not None else None, progress=report,
     )  # fmt: skip
     present = prepared.frame_sets.present
-    missing = {name: int((~present[row]).sum()) for row, name in enumerate(prepared.frame_sets.cameras)}
-    return found, {"detect_seconds": prepared.detect_seconds, "fit_seconds": fit_seconds}, missing
+    cameras: dict[str, Any] = {"missing_frames": {name: int((~present[row]).sum()) for row, name in enumerate(prepared.frame_sets.cameras)}}
+    if truth is not None and prepared.camera_poses.frame == ROOM:
+        errors = camera_errors(prepared.landmarks.times_s, prepared.frame_sets.frame_index, prepared.camera_poses, truth)
+        cameras["camera_errors"] = {
+            name: {key: value if math.isfinite(value) else None for key, value in error.items()} for name, error in errors.items()
+        }
+    return found, {"detect_seconds": prepared.detect_seconds, "fit_seconds": fit_seconds}, cameras
 
 
 def truth_of(recording: Recording, given: Path) -> Truth | None:
@@ -147,7 +154,7 @@ def truth_of(recording: Recording, given: Path) -> Truth | None:
     return truth
 
 
-def print_evaluation(found: Evaluation, seconds: dict[str, float | None], missing: dict[str, int], name: str) -> None:
+def print_evaluation(found: Evaluation, seconds: dict[str, float | None], cameras: dict[str, Any], name: str) -> None:
     """Print the table of figures and what they are of."""
     from rich.console import Console
     from rich.text import Text
@@ -164,7 +171,10 @@ def print_evaluation(found: Evaluation, seconds: dict[str, float | None], missin
         notes.append(
             "Without a camera: distance of that fit from what the camera detected itself, all frames and visibilities, labels as they are."
         )
-    notes += [f"Camera '{camera}' lacks {count} of {found.frames} frames." for camera, count in missing.items() if count]
+    notes += [f"Camera '{camera}' lacks {count} of {found.frames} frames." for camera, count in cameras["missing_frames"].items() if count]
+    for camera, error in cameras.get("camera_errors", {}).items():
+        texts = [f"{key.rsplit('_', 1)[0]} {value:.2f} {key.rsplit('_', 1)[1]}" for key, value in error.items() if value is not None]
+        notes.append(f"Camera '{camera}' is off by up to: {', '.join(texts)}.")
     notes.append(f"Detection took {_seconds(seconds['detect_seconds'])}, the fit with all cameras {_seconds(seconds['fit_seconds'])}.")
     for note in notes:
         console.print(Text(note, style="dim"))

@@ -32,6 +32,8 @@ def figures(found: dict[str, Any]) -> dict[str, float]:
     picked = {key: found[key] for key in ("mkpe_mm", "lost_track_ratio", "accel_error", "covariance_95_coverage", "hand_frames")}
     picked |= {"mkpe_baseline_mm": found["mkpe_baseline_mm"], "leave_one_out_hands_worst_p90_px": max(worst, default=None)}
     picked["missing_frames"] = sum(found["missing_frames"].values())
+    for key in ("clock_ms", "position_mm", "rotation_deg"):
+        picked[f"camera_{key}"] = max(error[key] for error in found["camera_errors"].values() if error[key] is not None)
     return {key: math.nan if value is None else float(value) for key, value in picked.items()}
 
 
@@ -57,7 +59,7 @@ def main() -> None:
         sound = sound or found
         print(f"simulated, fault {fault}:", flush=True)
         for key, value in found.items():
-            change = "" if fault == "none" else f"  ({100 * (value / sound[key] - 1):+.0f} %)" if sound[key] else f"  ({value:+.3g})"
+            change = "" if fault == "none" else f"  ({100 * (value / sound[key] - 1):+.0f} %)" if sound[key] > 1e-6 else f"  ({value:+.3g})"
             print(f"    {key:<34} {value:9.3f}{change}", flush=True)
 
 
