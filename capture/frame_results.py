@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.atomic import OutOfSpaceError
 from bodydouble.cache import cache_folder, content_key
 from bodydouble.capture import frame_blocks
 from bodydouble.capture.frame_blocks import BLOCK, Arrays, FrameBlocks
 from bodydouble.capture.recording import Recording
-from bodydouble.errors import BodydoubleError, DataError, MissingDependencyError, UsageError
+from bodydouble.capture.worker_processes import run_in_processes
 from bodydouble.progress import Progress, silent
 
 FrameFunction = Callable[[npt.NDArray[np.uint8]], Mapping[str, npt.NDArray[Any]]]
@@ -66,7 +59,14 @@ def frame_results(
             for camera, frames in missing.items()
             for part in _ranges(frames, workers // len(missing))
         ]
-        _run(jobs, noun, workers, done, total, progress)
+
+        def told() -> None:
+            nonlocal done
+            done += 1
+            progress(done, total)
+
+        named = [(f"The {noun} of camera '{job.camera}'", job) for job in jobs]
+        run_in_processes(named, _work, workers=workers, told=told)
     return {camera: blocks[camera].read(frames) for camera, frames in wanted.items()}
 
 
@@ -89,98 +89,17 @@ def _ranges(frames: npt.NDArray[np.int64], most: int) -> list[npt.NDArray[np.int
     return np.array_split(frames, max(1, min(most, len(frames) // SHORTEST_RANGE)))
 
 
-def _run(jobs: Sequence[_Job], noun: str, workers: int, done: int, total: int, progress: Progress) -> None:
-    context = multiprocessing.get_context("spawn")
-    reports: Any = context.Queue()
-    waiting, running = list(enumerate(jobs)), dict[int, SpawnProcess]()
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                number, job = waiting.pop(0)
-                process = context.Process(target=_work, args=(number, job, reports), daemon=True)
-                with _ctrl_c_held():
-                    process.start()
-                running[number] = process
-            _check_alive({f"The {noun} of camera '{jobs[number].camera}'": process for number, process in running.items()})
-            try:
-                kind, number, message = reports.get(timeout=0.2)
-            except Empty:
-                continue
-            if kind == "frame":
-                done += 1
-                progress(done, total)
-            elif kind == "end":
-                running.pop(number).join()
-            elif isinstance(message, BodydoubleError):
-                raise message
-            else:
-                raise DataError(f"The {noun} of camera '{jobs[number].camera}' failed: {message}")
-    finally:
-        for process in running.values():
-            process.terminate()
-        for process in running.values():
-            process.join()
-
-
-@contextmanager
-def _ctrl_c_held() -> Iterator[None]:
-    """Keep Ctrl-C waiting, and from a process started here for good: it would die of it in the middle of its imports, with a stack trace."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _check_alive(running: Mapping[str, SpawnProcess]) -> None:
-    for name, process in running.items():
-        if not process.is_alive() and process.exitcode != 0:
-            code = process.exitcode or 0
-            how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-            raise DataError(
-                f"{name} {how}; the memory may have run out. What was finished is kept: run the same command again, with "
-                "--workers 1 if it happens again."
-            )
-
-
-def _work(number: int, job: _Job, reports: Any) -> None:
+def _work(job: _Job, tell: Callable[[], None]) -> None:
     """Do the frames of one job, in a process of its own."""
-    _end_with_parent()
-    os.dup2(
-        os.open(os.devnull, os.O_WRONLY), 2
-    )  # native libraries' log lines would tear the progress bars; errors travel through the queue
-    try:
-        function = job.make()
-        indices: list[int] = []
-        found: list[Mapping[str, npt.NDArray[Any]]] = []
-        for index, _, rgb in job.recording.frames(job.camera, job.indices):
-            if indices and (index // BLOCK != indices[-1] // BLOCK or len(indices) == KEPT_EVERY):
-                job.blocks.keep(indices, found)
-                indices, found = [], []
-            found.append(function(rgb))
-            indices.append(index)
-            reports.put(("frame", number, ""))
-        if indices:
+    function = job.make()
+    indices: list[int] = []
+    found: list[Mapping[str, npt.NDArray[Any]]] = []
+    for index, _, rgb in job.recording.frames(job.camera, job.indices):
+        if indices and (index // BLOCK != indices[-1] // BLOCK or len(indices) == KEPT_EVERY):
             job.blocks.keep(indices, found)
-        reports.put(("end", number, ""))
-    except BodydoubleError as error:
-        reports.put(("error", number, error if _travels(error) else str(error)))
-    except Exception as error:
-        reports.put(("error", number, f"{type(error).__name__}: {error}"))
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it has ended, even if that was killed and could not say so."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _travels(error: BodydoubleError) -> bool:
-    """Tell whether an error can be sent to another process whole: its class takes one message."""
-    return len(error.args) == 1 and type(error) in (BodydoubleError, DataError, MissingDependencyError, OutOfSpaceError, UsageError)
+            indices, found = [], []
+        found.append(function(rgb))
+        indices.append(index)
+        tell()
+    if indices:
+        job.blocks.keep(indices, found)

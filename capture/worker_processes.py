@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.context import SpawnProcess
 from queue import Empty
@@ -19,39 +19,39 @@ Job = TypeVar("Job")
 
 
 def run_in_processes(
-    jobs: Mapping[str, Job], work: Callable[[Job, Callable[[], None]], None], *, workers: int, told: Callable[[], None]
+    jobs: Sequence[tuple[str, Job]], work: Callable[[Job, Callable[[], None]], None], *, workers: int, told: Callable[[], None]
 ) -> None:
     """Run ``work(job, tell)`` for every job in a process of its own, at most ``workers`` at a time; each ``tell()`` there calls ``told()`` here.
 
-    ``jobs`` are named as errors name them at the start of a sentence, e.g. "The renderer". ``work`` and the jobs must be picklable.
+    Each job comes with its name, as errors name it at the start of a sentence, e.g. "The renderer"; several may share one. ``work`` and the jobs must be
+    picklable.
 
     Raises: DataError if a process is killed or its work fails; what the work raises of ``bodydouble.errors``.
     """
     context = multiprocessing.get_context("spawn")
     reports: Any = context.Queue()
-    waiting: list[tuple[str, Job]] = list(jobs.items())
-    running: dict[str, SpawnProcess] = {}
+    waiting, running = list(enumerate(jobs)), dict[int, SpawnProcess]()
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                name, job = waiting.pop(0)
-                process = context.Process(target=_work, args=(name, job, work, reports), daemon=True)
+                number, (_, job) = waiting.pop(0)
+                process = context.Process(target=_work, args=(number, job, work, reports), daemon=True)
                 with _ctrl_c_held():
                     process.start()
-                running[name] = process
-            _check_alive(running)
+                running[number] = process
+            _check_alive([(jobs[number][0], process) for number, process in running.items()])
             try:
-                kind, name, message = reports.get(timeout=0.2)
+                kind, number, message = reports.get(timeout=0.2)
             except Empty:
                 continue
             if kind == "told":
                 told()
             elif kind == "end":
-                running.pop(name).join()
+                running.pop(number).join()
             elif isinstance(message, BodydoubleError):
                 raise message
             else:
-                raise DataError(f"{name} failed: {message}")
+                raise DataError(f"{jobs[number][0]} failed: {message}")
     finally:
         for process in running.values():
             process.terminate()
@@ -69,8 +69,8 @@ def _ctrl_c_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _check_alive(running: Mapping[str, SpawnProcess]) -> None:
-    for name, process in running.items():
+def _check_alive(running: Sequence[tuple[str, SpawnProcess]]) -> None:
+    for name, process in running:
         if not process.is_alive() and process.exitcode != 0:
             code = process.exitcode or 0
             how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
@@ -80,19 +80,19 @@ def _check_alive(running: Mapping[str, SpawnProcess]) -> None:
             )
 
 
-def _work(name: str, job: Job, work: Callable[[Job, Callable[[], None]], None], reports: Any) -> None:
+def _work(number: int, job: Job, work: Callable[[Job, Callable[[], None]], None], reports: Any) -> None:
     """Do one job, in a process of its own."""
     _end_with_parent()
     os.dup2(
         os.open(os.devnull, os.O_WRONLY), 2
     )  # native libraries' log lines would tear the progress bars; errors travel through the queue
     try:
-        work(job, lambda: reports.put(("told", name, "")))
-        reports.put(("end", name, ""))
+        work(job, lambda: reports.put(("told", number, "")))
+        reports.put(("end", number, ""))
     except BodydoubleError as error:
-        reports.put(("error", name, error if _travels(error) else str(error)))
+        reports.put(("error", number, error if _travels(error) else str(error)))
     except Exception as error:
-        reports.put(("error", name, f"{type(error).__name__}: {error}"))
+        reports.put(("error", number, f"{type(error).__name__}: {error}"))
 
 
 def _end_with_parent() -> None:

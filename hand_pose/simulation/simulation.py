@@ -145,9 +145,9 @@ def _render(job: _Job, scenario: Scenario, workers: int, progress: StageProgress
     if count <= 1:
         _film_blocks(scenario, filming, job.folder, missing, told)
     else:
-        jobs = {
-            f"Renderer {n + 1}": _Job(job.settings, job.make, filming, job.folder, tuple(missing[n::count])) for n in range(count)
-        }  # fmt: skip
+        jobs = [
+            (f"Renderer {n + 1}", _Job(job.settings, job.make, filming, job.folder, tuple(missing[n::count]))) for n in range(count)
+        ]  # fmt: skip
         run_in_processes(jobs, _work, workers=count, told=told)
 
 

@@ -80,7 +80,7 @@ def find(recording, make_mean):
 @pytest.fixture
 def no_process(monkeypatch):
     def forbid():
-        monkeypatch.setattr(frame_results, "_run", lambda *_: pytest.fail("a process was started"))
+        monkeypatch.setattr(frame_results, "run_in_processes", lambda *_, **__: pytest.fail("a process was started"))
 
     return forbid
 
@@ -191,7 +191,7 @@ def test_a_killed_process_is_one_sentence_and_leaves_no_other(find):
 
 
 def test_results_that_vanish_meanwhile_are_not_made_up(find, monkeypatch):
-    monkeypatch.setattr(frame_results, "_run", lambda *_: None)
+    monkeypatch.setattr(frame_results, "run_in_processes", lambda *_, **__: None)
     with pytest.raises(DataError, match=r"Frame 0 of camera 'short' was not kept"):
         find({"short": [0]})
 
@@ -250,7 +250,7 @@ def test_ctrl_c_ends_every_process_and_what_was_finished_is_kept(find, recording
 
 PARENT = """
 import multiprocessing, sys, time
-from bodydouble.capture.frame_results import _end_with_parent
+from bodydouble.capture.worker_processes import _end_with_parent
 
 def work():
     _end_with_parent()

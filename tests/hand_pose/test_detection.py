@@ -107,7 +107,7 @@ def test_progress_counts_every_cameras_frames(detected, reports):
 
 
 def test_what_was_detected_once_starts_no_process(recording, detected, monkeypatch):
-    monkeypatch.setattr(frame_results, "_run", lambda *_: pytest.fail("a process was started"))
+    monkeypatch.setattr(frame_results, "run_in_processes", lambda *_, **__: pytest.fail("a process was started"))
     again = detect(recording, recording.frame_sets(stop=3))
     assert np.array_equal(again.pixels, detected.pixels, equal_nan=True)
     part = detect(recording.select(["cam04"]), recording.select(["cam04"]).frame_sets(start=1, stop=2))
@@ -115,7 +115,7 @@ def test_what_was_detected_once_starts_no_process(recording, detected, monkeypat
 
 
 def test_other_settings_are_other_results(recording, detected, monkeypatch):
-    monkeypatch.setattr(frame_results, "_run", lambda *_: (_ for _ in ()).throw(InterruptedError))
+    monkeypatch.setattr(frame_results, "run_in_processes", lambda *_, **__: (_ for _ in ()).throw(InterruptedError))
     with pytest.raises(InterruptedError):
         detect(recording, recording.frame_sets(stop=3), DetectorSettings(min_hand_confidence=0.6))
 
@@ -127,7 +127,7 @@ def test_an_absent_frame_is_nan_and_not_the_next_one(recording, detected, monkey
     both = recording.frame_sets(start=2, stop=3)
     shifted = type(both)(both.cameras, both.master, both.times_s, both.frame_index, both.present & [[True], [False], [True]],
                          np.where([[True], [False], [True]], both.camera_times_s, np.nan))  # fmt: skip
-    monkeypatch.setattr(frame_results, "_run", lambda *_: pytest.fail("a process was started"))
+    monkeypatch.setattr(frame_results, "run_in_processes", lambda *_, **__: pytest.fail("a process was started"))
     found = detect(recording, shifted)
     assert np.isnan(found.pixels[1]).all()
     assert np.array_equal(found.pixels[0, 0], detected.pixels[0, 2], equal_nan=True)
@@ -159,7 +159,9 @@ def test_a_killed_process_is_one_sentence_and_what_was_finished_is_kept(recordin
 
 def test_a_damaged_result_is_detected_again(recording, detected, cache, monkeypatch):
     wanted = []
-    monkeypatch.setattr(frame_results, "_run", lambda jobs, *_: wanted.extend((job.camera, len(job.indices)) for job in jobs))
+    monkeypatch.setattr(
+        frame_results, "run_in_processes", lambda jobs, *_, **__: wanted.extend((job.camera, len(job.indices)) for _, job in jobs)
+    )
     files = sorted((cache / "landmarks").rglob("000000.h5"))
     contents = [file.read_bytes() for file in files]
     try:

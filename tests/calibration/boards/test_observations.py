@@ -64,10 +64,10 @@ def test_what_was_found_is_not_looked_for_again(filmed: Filmed, monkeypatch: pyt
     recording = open_recording(filmed.folder, stills=True)
     before = observe(recording, [BOARD])
 
-    def unexpected(*arguments: Any) -> None:
+    def unexpected(*arguments: Any, **options: Any) -> None:
         raise AssertionError("images were searched again")
 
-    monkeypatch.setattr("bodydouble.capture.frame_results._run", unexpected)
+    monkeypatch.setattr("bodydouble.capture.frame_results.run_in_processes", unexpected)
     assert np.array_equal(observe(recording, [BOARD]).pixels, before.pixels, equal_nan=True)
     with pytest.raises(AssertionError):
         observe(recording, [charuco(5, 4, 0.07)])  # another board is another search
