@@ -73,7 +73,7 @@ def test_without_truth_the_object_holds_what_can_be_told_and_null_for_the_rest(s
 
 def test_a_second_evaluation_computes_nothing_and_knows_how_long_the_first_took(sample_cache, monkeypatch):
     first = json.loads(run(sample_cache.recording, "--stop", "10", "--json").stdout)
-    monkeypatch.setattr(frame_results, "_run", lambda *_: pytest.fail("a detector was started"))
+    monkeypatch.setattr(frame_results, "run_in_processes", lambda *_, **__: pytest.fail("a detector was started"))
     monkeypatch.setattr(pipeline, "estimate", lambda *_, **__: pytest.fail("a fit was started"))
     assert json.loads(run(sample_cache.recording, "--stop", "10", "--json").stdout) == first
 

@@ -164,7 +164,7 @@ def test_without_models_and_network_it_exits_1_and_says_what_is_needed(sample_ru
 
 def test_a_folder_of_videos_is_as_good_as_a_recording(sample_cache, tmp_path, monkeypatch):
     """The same video under the same name: not even its detections are made again."""
-    monkeypatch.setattr(frame_results, "_run", lambda *_: pytest.fail("a detector was started"))
+    monkeypatch.setattr(frame_results, "run_in_processes", lambda *_, **__: pytest.fail("a detector was started"))
     folder = tmp_path / "videos"
     folder.mkdir()
     shutil.copy(sample_cache.recording / "cam04.mp4", folder)
