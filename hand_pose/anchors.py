@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.hand_pose.camera_poses import BACKPACK
+from bodydouble.calibration.presets import BACKPACK
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
 from bodydouble.hand_pose.skeleton import LANDMARK_PLACES, TYPICAL_LENGTHS
 

@@ -11,6 +11,7 @@ from bodydouble.calibration import Rig
 from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import LEFT_HAND, MAIN_JOINTS, POSE, RIGHT_HAND, Landmarks, swapped_sides
+from bodydouble.hand_pose.observations import Observations
 from bodydouble.hand_pose.simulation.truth import Truth
 from bodydouble.hand_pose.triangulate import triangulate_linear
 
@@ -25,17 +26,12 @@ def triangulated_baseline(landmarks: Landmarks, rig: Rig, camera_poses: CameraPo
 
     Sides are taken as the landmarks say them: see ``with_true_sides``.
     """
-    views = (len(landmarks.cameras), landmarks.frames)
-    origins, rays = np.full((*views, 75, 3), np.nan), np.full((*views, 75, 3), np.nan)
-    for row, name in enumerate(landmarks.cameras):
-        T_world_camera = camera_poses.of_camera(name)
-        seen = np.isfinite(landmarks.pixels[row]).all(axis=-1)
-        rays[row][seen] = rig.camera(name).model.rays(landmarks.pixels[row][seen])
-        rays[row] = np.einsum("tij,tnj->tni", T_world_camera[:, :3, :3], rays[row])
-        origins[row] = T_world_camera[:, None, :3, 3]
-    flat = (views[0], views[1] * 75)
+    seen = Observations.of(landmarks, rig, camera_poses)
+    cameras, frames = seen.rays.shape[:2]
+    flat = (cameras, frames * 75)
+    origins = np.broadcast_to(seen.origins[:, :, None], seen.rays.shape)
     weight = np.nan_to_num(landmarks.confidence).reshape(flat)
-    return triangulate_linear(origins.reshape(*flat, 3), rays.reshape(*flat, 3), weight).reshape(views[1], 75, 3)
+    return triangulate_linear(origins.reshape(*flat, 3), seen.rays.reshape(*flat, 3), weight).reshape(frames, 75, 3)
 
 
 def with_true_sides(landmarks: Landmarks, truth: Truth, frame_index: npt.NDArray[np.int64]) -> Landmarks:

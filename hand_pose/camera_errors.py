@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from bodydouble.calibration.transform import pose_distance
+from bodydouble.hand_pose.baseline import at_frames
 from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.simulation.truth import Truth
 
@@ -21,15 +23,12 @@ def camera_errors(times_s: FloatArray, frame_index: IntArray, camera_poses: Came
     found = {}
     for row, name in enumerate(camera_poses.cameras):
         own = truth.camera(name)
-        there = frame_index[row] >= 0
-        frames = frame_index[row][there]
-        poses, true = camera_poses.T_world_camera[row][there], truth.T_world_camera[own][frames]
-        turn = np.einsum("nij,nik->njk", poses[:, :3, :3], true[:, :3, :3])
-        # The chord keeps small angles exact, where the cosine of the trace does not.
-        angle = 2 * np.arcsin(np.clip(np.linalg.norm(turn - np.eye(3), axis=(1, 2)) / np.sqrt(8), 0.0, 1.0))
+        poses, true = camera_poses.T_world_camera[row], at_frames(truth.T_world_camera[own], frame_index[row], np.nan)
+        known = np.isfinite(poses).all(axis=(1, 2)) & np.isfinite(true).all(axis=(1, 2))
+        angle, distance = pose_distance(true[known], poses[known])
         found[name] = {
-            "clock_ms": _largest(1e3 * np.abs(times_s[row][there] - truth.camera_times_s[own][frames])),
-            "position_mm": _largest(1e3 * np.linalg.norm(poses[:, :3, 3] - true[:, :3, 3], axis=1)),
+            "clock_ms": _largest(1e3 * np.abs(times_s[row] - at_frames(truth.camera_times_s[own], frame_index[row], np.nan))),
+            "position_mm": _largest(1e3 * distance),
             "rotation_deg": _largest(np.degrees(angle)),
         }
     return found

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from bodydouble.calibration import CameraModel, Rig
 from bodydouble.calibration.localization.rig_motion import RigMotion
+from bodydouble.calibration.presets import BACKPACK, HELMET
 from bodydouble.calibration.transform import invert, nearest_rotation, pose_from
 from bodydouble.errors import UnknownNameError, UsageError
 
 FloatArray = npt.NDArray[np.float64]
 
-HELMET, BACKPACK = "helmet", "backpack"
 ROOM = "room"
 """The body that is the world."""
 HEAD_FRAME = "head"

@@ -70,14 +70,7 @@ class Detector:
                     min_pose_presence_confidence=settings.min_pose_confidence,
                 )
             )
-            self._hand = vision.HandLandmarker.create_from_options(
-                vision.HandLandmarkerOptions(
-                    base_options=tasks.BaseOptions(model_asset_path=str(hand_model)),
-                    num_hands=2,
-                    min_hand_detection_confidence=settings.min_hand_confidence,
-                    min_hand_presence_confidence=settings.min_hand_confidence,
-                )
-            )
+            self._hand = hand_landmarker(hand_model, settings.min_hand_confidence)
         except (OSError, RuntimeError, ValueError) as error:
             raise MissingDependencyError(
                 f"MediaPipe could not load {pose_model.name} or {hand_model.name}: {error}. Run `bodydouble assets fetch` and `bodydouble doctor`."
@@ -156,6 +149,21 @@ class Detector:
         )
         center = point[f"{side}_wrist"] + 0.3 * forearm
         return np.round(center - size / 2).astype(int), size
+
+
+def hand_landmarker(model: Path, min_confidence: float) -> Any:
+    """Return MediaPipe's hand model in image mode, for two hands at most. Raises: what MediaPipe raises if it cannot be loaded."""
+    from mediapipe.tasks import python as tasks
+    from mediapipe.tasks.python import vision
+
+    return vision.HandLandmarker.create_from_options(
+        vision.HandLandmarkerOptions(
+            base_options=tasks.BaseOptions(model_asset_path=str(model)),
+            num_hands=2,
+            min_hand_detection_confidence=min_confidence,
+            min_hand_presence_confidence=min_confidence,
+        )
+    )
 
 
 def settings_text(settings: DetectorSettings, models: dict[str, str]) -> dict[str, str]:

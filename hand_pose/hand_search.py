@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bodydouble.calibration import CameraModel, VirtualView
 from bodydouble.errors import MissingDependencyError
-from bodydouble.hand_pose.detector import ViewLandmarks, mediapipe_image
+from bodydouble.hand_pose.detector import ViewLandmarks, hand_landmarker, mediapipe_image
 from bodydouble.hand_pose.landmarks import LEFT_HAND, RIGHT_HAND
 
 FloatArray = npt.NDArray[np.float64]
@@ -84,21 +84,11 @@ class HandSearch:
     """
 
     def __init__(self, hand_model: Path, model: CameraModel, settings: HandSearchSettings = HandSearchSettings()) -> None:
-        from mediapipe.tasks import python as tasks
-        from mediapipe.tasks.python import vision
-
         self.model, self.settings = model, settings
         self.views = search_views(model, settings.search_fov_deg, settings)
         self.fine_views = search_views(model, settings.fine_fov_deg, settings)
         try:
-            self._hand = vision.HandLandmarker.create_from_options(
-                vision.HandLandmarkerOptions(
-                    base_options=tasks.BaseOptions(model_asset_path=str(hand_model)),
-                    num_hands=2,
-                    min_hand_detection_confidence=settings.min_confidence,
-                    min_hand_presence_confidence=settings.min_confidence,
-                )
-            )
+            self._hand = hand_landmarker(hand_model, settings.min_confidence)
         except (OSError, RuntimeError, ValueError) as error:
             raise MissingDependencyError(
                 f"MediaPipe could not load {hand_model.name}: {error}. Run `bodydouble assets fetch` and `bodydouble doctor`."

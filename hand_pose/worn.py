@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from bodydouble.calibration.presets import BACKPACK
 from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, typical_lengths
-from bodydouble.hand_pose.camera_poses import BACKPACK, ROOM, CameraPoses
+from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
 from bodydouble.hand_pose.hand_sides import HandViews, decide_hands
 from bodydouble.hand_pose.human import Human
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, RIGHT_HAND, Landmarks

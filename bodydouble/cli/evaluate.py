@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bodydouble.cli.person_options import check_stature, chosen_cameras
 from bodydouble.cli.stage_bars import stage_bars
 
 if TYPE_CHECKING:
@@ -59,16 +60,10 @@ def evaluate(
     Example: bodydouble evaluate demo/recording
     """
     from bodydouble.capture import open_recording
-    from bodydouble.datasets.pipeline import ProcessSettings, cameras_from
-    from bodydouble.errors import UsageError
+    from bodydouble.datasets.pipeline import ProcessSettings
 
-    if stature is not None and not 0.5 <= stature <= 2.5:
-        raise UsageError(f"--stature {stature} is not a person's height in metres; expected 0.5 to 2.5, e.g. --stature 1.73.")
-    chosen = cameras_from(cameras)
-    if cameras and not chosen:
-        raise UsageError(
-            f"--cameras '{','.join(cameras)}' names no camera; give names separated by commas, or leave it out for all cameras."
-        )
+    check_stature(stature)
+    chosen = chosen_cameras(cameras)
     settings = ProcessSettings(rig=rig, tag_map=tag_map, cameras=chosen, start=start, stop=stop, stature=stature, workers=workers)
     opened = open_recording(recording)
     with stage_bars(STAGE_TEXTS, shown=not as_json) as progress:

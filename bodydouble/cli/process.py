@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bodydouble.cli.person_options import check_stature, chosen_cameras
 from bodydouble.cli.stage_bars import stage_bars
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def process(
     Example: bodydouble process demo/recording -o episode.h5 --cameras cam01,cam02,cam04
     """
     from bodydouble.capture import open_recording
-    from bodydouble.datasets.pipeline import ProcessSettings, cameras_from
+    from bodydouble.datasets.pipeline import ProcessSettings
     from bodydouble.datasets.pipeline import process as run
     from bodydouble.errors import FileExistsUsageError, UsageError
 
@@ -67,13 +68,8 @@ def process(
         raise FileExistsUsageError(out)
     if out.is_dir():
         raise UsageError(f"{out} is a folder; the name of an episode file was expected, e.g. -o {out / 'episode.h5'}.")
-    if stature is not None and not 0.5 <= stature <= 2.5:
-        raise UsageError(f"--stature {stature} is not a person's height in metres; expected 0.5 to 2.5, e.g. --stature 1.73.")
-    chosen = cameras_from(cameras)
-    if cameras and not chosen:
-        raise UsageError(
-            f"--cameras '{','.join(cameras)}' names no camera; give names separated by commas, or leave it out for all cameras."
-        )
+    check_stature(stature)
+    chosen = chosen_cameras(cameras)
     began = time.monotonic()
     settings = ProcessSettings(
         robot=robot, rig=Path(rig) if rig and rig != "none" else None, ignore_rig=rig == "none", cameras=chosen,

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from bodydouble.atomic import replacing
 from bodydouble.calibration.rig import MountedCamera, Rig
 from bodydouble.calibration.transform import apply, invert
+from bodydouble.hand_pose.camera_poses import ROOM
 from bodydouble.hand_pose.simulation.clocks import CameraClock
 from bodydouble.hand_pose.simulation.faults import Faults
-from bodydouble.hand_pose.simulation.filmed_rig import ROOM
 from bodydouble.hand_pose.simulation.moment import Moment, Visibility
 from bodydouble.hand_pose.simulation.scenario import Scenario
 from bodydouble.hand_pose.simulation.segments import Segment, encode

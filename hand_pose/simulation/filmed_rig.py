@@ -15,12 +15,12 @@ from bodydouble.calibration.presets import BACKPACK, HELMET
 from bodydouble.calibration.rig import MountedCamera, Rig, Sigma
 from bodydouble.calibration.transform import pose_from
 from bodydouble.errors import UnknownNameError, UsageError
+from bodydouble.hand_pose.camera_poses import ROOM
 
 FloatArray = npt.NDArray[np.float64]
 
 WORN = (HELMET, BACKPACK)
 """Bodies of a rig that a simulated person wears."""
-ROOM = "room"
 _ROOM_SIZE = (1600, 1200)
 _ROOM_FIELD_RAD = math.radians(70.0)
 _ROOM_HEIGHT_M = 2.2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.cache import cached, content_key
-from bodydouble.errors import MissingDependencyError
 from bodydouble.hand_pose.simulation import landmark_table, mesh_cut
 from bodydouble.hand_pose.simulation.body import Body
+from bodydouble.hand_pose.simulation.extra import check_installed
 from bodydouble.hand_pose.simulation.landmark_table import landmark_places
 from bodydouble.hand_pose.simulation.mesh_cut import cut_along
 from bodydouble.hand_pose.simulation.moment import Part
@@ -64,24 +65,12 @@ def make_person(seed: int) -> Body:
 
     Raises: MissingDependencyError without the extra "simulate".
     """
+    check_installed()
     traits = Traits.of(seed)
     key = content_key(
-        asdict(traits), _anny_version(), Path(__file__), Path(landmark_table.__file__), landmark_table.TABLE, Path(mesh_cut.__file__)
+        asdict(traits), version("anny"), Path(__file__), Path(landmark_table.__file__), landmark_table.TABLE, Path(mesh_cut.__file__)
     )
     return cached("person", key, ".h5", compute=lambda: _built(traits), save=Body.save, load=Body.load)
-
-
-def _anny_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        version("torch")
-        return version("anny")
-    except PackageNotFoundError:
-        raise MissingDependencyError(
-            "Simulating needs anny and torch, which are not installed. Install them with `pip install torch==2.13.0` (a CPU build will do) and "
-            "`pip install 'bodydouble[simulate]'`."
-        ) from None
 
 
 def _built(traits: Traits) -> Body:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from bodydouble.calibration.localization.tag_map import TagMap
 from bodydouble.calibration.rig import MountedCamera
 from bodydouble.errors import MissingDependencyError, UnknownNameError, UsageError
+from bodydouble.hand_pose.simulation.extra import REMEDY, check_installed
 from bodydouble.hand_pose.simulation.filmed_rig import WORN
 from bodydouble.hand_pose.simulation.moment import Moment
 from bodydouble.hand_pose.simulation.settings import SimulationSettings
@@ -19,7 +19,6 @@ from bodydouble.hand_pose.simulation.settings import SimulationSettings
 FloatArray = npt.NDArray[np.float64]
 RgbImage = npt.NDArray[np.uint8]
 
-_REMEDY = "Run `pip install torch==2.13.0`, whose build for processors is small where there is one, and then `pip install 'bodydouble[simulate]'`."
 _DIRECTIONS = 256
 _NEARBY_M, _MOST = 0.35, 0.75
 """Just outside of the skin, half of the directions lead to it."""
@@ -101,7 +100,7 @@ class _PersonScenario:
                 raise  # of the disk; what a library that does not fit raises has no number
             said = " ".join(str(error).split())
             raise MissingDependencyError(
-                f"Simulating a person needs anny and torch, which are installed but do not load ({said}). {_REMEDY}"
+                f"Simulating a person needs anny and torch, which are installed but do not load ({said}). {REMEDY}"
             ) from None
         self._performance = make_performance(settings.task, settings.seconds, settings.seed, self._body)
         self._room = Room.make(settings.seed, self._performance.furniture, extra_tags=self._performance.tag_places)
@@ -158,14 +157,6 @@ class _PersonScenario:
                 f"Camera '{camera.name}' is outside of the simulated room at {moment.time_s:.2f} s: at x {x:.2f}, y {y:.2f}, z {z:.2f} m, and the room "
                 f"is {size} m around the origin of the floor. Correct the last column of its T_body_camera, which is in metres on '{camera.body}'."
             )
-
-
-def check_installed() -> None:
-    """Check that the extra ``simulate`` is there. Raises: MissingDependencyError that says how to get it."""
-    missing = [package for package in ("torch", "anny") if find_spec(package) is None]
-    if missing:
-        names, verb = " and ".join(missing), "is" if len(missing) == 1 else "are"
-        raise MissingDependencyError(f"Simulating a person needs {names}, which {verb} not installed. {_REMEDY}")
 
 
 def is_inside_skin(vertices: npt.NDArray[np.float32], triangles: npt.NDArray[np.int32], p_world: FloatArray) -> bool:

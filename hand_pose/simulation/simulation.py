@@ -23,10 +23,11 @@ from bodydouble.capture.timestamps import FILE_NAME, write_timestamps
 from bodydouble.capture.video import index_video
 from bodydouble.capture.worker_processes import run_in_processes
 from bodydouble.errors import DataError, UsageError
+from bodydouble.hand_pose.camera_poses import ROOM
 from bodydouble.hand_pose.simulation.block import Arrays, Block, Filming, film
 from bodydouble.hand_pose.simulation.clocks import camera_clocks, moment_times
 from bodydouble.hand_pose.simulation.faults import choose_faults
-from bodydouble.hand_pose.simulation.filmed_rig import ROOM, WORN, filmed_rig, room_camera_names, with_room_cameras
+from bodydouble.hand_pose.simulation.filmed_rig import WORN, filmed_rig, room_camera_names, with_room_cameras
 from bodydouble.hand_pose.simulation.moment import Visibility
 from bodydouble.hand_pose.simulation.scenario import MakeScenario, Scenario, person_scenario
 from bodydouble.hand_pose.simulation.segments import join

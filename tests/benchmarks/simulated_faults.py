@@ -10,20 +10,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from simulated_accuracy import run
+
 from bodydouble.hand_pose.simulation.faults import FAULTS
-
-
-def run(*arguments: str) -> str:
-    """Run a bodydouble command and return what it printed."""
-    done = subprocess.run([sys.executable, "-m", "bodydouble", *arguments], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"bodydouble {' '.join(arguments)} ended with {done.returncode}")
-    return done.stdout
 
 
 def figures(found: dict[str, Any]) -> dict[str, float]:

@@ -27,7 +27,7 @@ def recording(sample_cache) -> Recording:
 def no_detection(monkeypatch):
     from bodydouble.capture import frame_results
 
-    monkeypatch.setattr(frame_results, "_run", lambda *_: pytest.fail("a detector was started"))
+    monkeypatch.setattr(frame_results, "run_in_processes", lambda *_, **__: pytest.fail("a detector was started"))
 
 
 @pytest.fixture

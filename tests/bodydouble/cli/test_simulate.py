@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from bodydouble.capture import Recording
 from bodydouble.cli.simulate import STAGE_TEXTS, app
 from bodydouble.errors import FileExistsUsageError, MissingDependencyError, UnknownNameError, UsageError
-from bodydouble.hand_pose.simulation import person, scenario, simulation
+from bodydouble.hand_pose.simulation import extra, person, simulation
 from bodydouble.hand_pose.simulation.truth import Truth
 
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_is_one_sentence_and_leaves_nothing(tmp_path, arguments, 
 
 
 def test_without_the_extra_the_command_that_installs_it_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(scenario, "find_spec", lambda package: None)
+    monkeypatch.setattr(extra, "find_spec", lambda package: None)
     with pytest.raises(MissingDependencyError, match=r"needs torch and anny, .*torch==2\.13\.0.*pip install 'bodydouble\[simulate\]'"):
         run("-o", tmp_path / "take")
     assert list(tmp_path.iterdir()) == []
@@ -105,7 +105,7 @@ def test_an_extra_that_does_not_load_is_one_sentence(tmp_path, monkeypatch, erro
     def broken(seed):
         raise error
 
-    monkeypatch.setattr(scenario, "find_spec", lambda package: package)
+    monkeypatch.setattr(extra, "find_spec", lambda package: package)
     monkeypatch.setattr(person, "make_person", broken)
     with pytest.raises(
         MissingDependencyError, match=r"installed but do not load \(libtorch.so: undefined symbol\)\. Run `pip install torch"
@@ -117,7 +117,7 @@ def test_a_disk_that_is_full_is_not_taken_for_an_extra_that_does_not_load(tmp_pa
     def full(seed):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(scenario, "find_spec", lambda package: package)
+    monkeypatch.setattr(extra, "find_spec", lambda package: package)
     monkeypatch.setattr(person, "make_person", full)
     with pytest.raises(OSError, match="No space left"):
         run("-o", tmp_path / "take")
