@@ -79,7 +79,7 @@ class ProcessSettings:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A recording with everything that a fit needs. To fit with some cameras only, ``select`` them."""
+    """A recording with everything that a fit needs."""
 
     recording: Recording
     rig: Rig
@@ -93,12 +93,6 @@ class Prepared:
     """One sentence on how the pose of the moving bodies is known; "" where no camera moves."""
     detect_seconds: float | None = None
     """Wall time of the detection when it was run; None where that is not known."""
-
-    def select(self, cameras: tuple[str, ...]) -> Prepared:
-        """Return what some cameras saw, on the same frame sets; ``frame_sets`` stays as it is. Raises: UnknownNameError."""
-        return dataclasses.replace(
-            self, rig=self.rig.select(cameras), landmarks=self.landmarks.select(cameras), camera_poses=self.camera_poses.select(cameras)
-        )
 
 
 def process(
