@@ -35,6 +35,8 @@ class Outcome(IntEnum):
     """Two poses that differ explain what was seen about equally well."""
     UNCERTAIN = 5
     """The pose is known worse than was asked for."""
+    DETACHED = 6
+    """By visual odometry: known only against other moments of this kind, which nothing ties to the located ones."""
 
 
 class Source(IntEnum):
