@@ -1,9 +1,9 @@
-"""Where the cameras of a recording were: fixed in the room, or on bodies that a tag map locates, or known only against the head."""
+"""Where the cameras of a recording were: fixed in the room, on bodies that a tag map or visual odometry locates, or known only against the head."""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,21 @@ from bodydouble.cache import cached, content_key
 from bodydouble.calibration import Observations, Rig, RigMotion, TagMap, locate, observe
 from bodydouble.calibration import boards as boards_package
 from bodydouble.calibration import localization as localization_package
+from bodydouble.calibration import odometry as odometry_package
+from bodydouble.calibration.localization.rig_motion import Outcome
 from bodydouble.calibration.matching import check_image_size
+from bodydouble.calibration.odometry.level import levelled
+from bodydouble.calibration.odometry.rig_odometry import ODOMETRY, solve_motion
+from bodydouble.calibration.odometry.tracking import track
 from bodydouble.calibration.report.text import counted
 from bodydouble.capture import FrameSets, Recording
 from bodydouble.errors import DataError
-from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
+from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses, T_body_head
 from bodydouble.progress import Progress, silent
 
 TAG_MAP_NAME = "tag_map.toml"
+LEAST_LOCATED = 0.5
+"""Share of the frames that visual odometry must locate; of less, all frames relative to the head say more."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,9 @@ def locate_cameras(
 ) -> Located:
     """Return where every camera of ``frame_sets`` was at each of its frames.
 
-    Without a tag map, or where none of its tags was seen, cameras that are all on one body stay relative to that body, and ``sentence`` says so.
+    A tag map tells, else visual odometry, whose world is "odometry"; where neither does, cameras stay relative to the body that all of them are on.
+    ``sentence`` says which. Odometry needs two or more cameras of the recording, all on one body, and is used where it locates half of the frames.
+
     Raises: UsageError for cameras on several bodies without a tag map, or a map that cannot be read; DataError where they cannot be located.
     """
     cameras = frame_sets.cameras
@@ -60,20 +69,70 @@ def locate_cameras(
     path = tag_map_path(recording, tag_map)
     alone = len({rig.camera(name).body for name in cameras}) == 1
     if path is None:
-        poses = CameraPoses.relative_to_body(rig, cameras, len(frame_sets))
-        return Located(poses, None, f"Everything is relative to the {next(iter(poses.T_world_body))}: the recording has no {TAG_MAP_NAME}.")
+        if not alone:
+            CameraPoses.relative_to_body(rig, cameras, len(frame_sets))
+        return _without_map(recording, rig, frame_sets, f"The recording has no {TAG_MAP_NAME}.", workers, progress)
     known = TagMap.load(path)
     try:
         motion = _motion(recording.select(moving), rig, known, path, workers, progress)
     except DataError as error:
         if not alone or tag_map is not None:
             raise
-        poses = CameraPoses.relative_to_body(rig, cameras, len(frame_sets))
-        return Located(
-            poses, None, f"Everything is relative to the {next(iter(poses.T_world_body))}: {str(error)[0].lower()}{str(error)[1:]}"
-        )
+        return _without_map(recording, rig, frame_sets, str(error), workers, progress)
     poses = CameraPoses.of(rig, cameras, frame_sets.camera_times_s, motion)
-    return Located(poses, motion, _sentence(poses, known))
+    return Located(poses, motion, f"Located by tag map '{known.name}': {_frames_located(poses)}.")
+
+
+def _without_map(recording: Recording, rig: Rig, frame_sets: FrameSets, no_map: str, workers: int | None, progress: Progress) -> Located:
+    """Locate the one body that all cameras are on by visual odometry, or say why not. ``no_map`` ends with a full stop."""
+    cameras = frame_sets.cameras
+    body = rig.camera(cameras[0]).body
+    try:
+        if len(cameras) < 2:
+            raise DataError("One camera alone cannot tell how far things are, so it was not located by visual odometry either.")
+        motion = _odometry(recording.select(cameras), rig, frame_sets, workers, progress)
+        poses = replace(CameraPoses.of(rig, cameras, frame_sets.camera_times_s, motion), frame=ODOMETRY)
+        found = int(np.isfinite(poses.T_world_body[body][:, 0, 0]).sum())
+        if found < LEAST_LOCATED * len(frame_sets):
+            raise DataError(f"Visual odometry located it in {found} of {counted(len(frame_sets), 'frame')} only.")
+    except DataError as error:
+        return Located(
+            CameraPoses.relative_to_body(rig, cameras, len(frame_sets)),
+            None,
+            f"Everything is relative to the {body}: {no_map[0].lower()}{no_map[1:]} {error}",
+        )
+    located = motion.body(body)
+    detached = int((located.outcome == Outcome.DETACHED).sum())
+    apart = (
+        f" {counted(detached, 'frame')} after a break, which nothing ties to the rest, {'has' if detached == 1 else 'have'} no pose."
+        if detached
+        else ""
+    )
+    return Located(
+        poses, motion,
+        f"Located by visual odometry: {_frames_located(poses)}, by {located.points[located.observed].mean():.0f} points on average.{apart} Its world starts "
+        f"at the head's first pose and is level with the head on average. {no_map}",
+    )  # fmt: skip
+
+
+def _odometry(recording: Recording, rig: Rig, frame_sets: FrameSets, workers: int | None, progress: Progress) -> RigMotion:
+    chosen = rig.select(recording.cameras)
+    sights = track(recording, chosen, frame_sets, workers=workers, progress=lambda done, total: progress(0.6 * done / total, 1.0))
+    key = content_key(
+        _code(), [[path.name, path] for path in sorted(Path(str(odometry_package.__file__)).parent.glob("*.py"))],
+        dataclasses.asdict(sights), _rig_values(chosen), frame_sets.times_s, frame_sets.camera_times_s,
+    )  # fmt: skip
+    body = next(iter(chosen.cameras.values())).body
+    found: RigMotion = cached(
+        "rig_motion", key, ".h5",
+        compute=lambda: levelled(
+            solve_motion(chosen, sights, frame_sets.times_s, frame_sets.camera_times_s, tell=lambda done: progress(0.6 + 0.4 * done, 1.0)),
+            T_body_head(rig, body),
+        ),
+        save=lambda motion, out: motion.save(out, force=True), load=RigMotion.load,
+    )  # fmt: skip
+    progress(1.0, 1.0)
+    return found
 
 
 def _motion(recording: Recording, rig: Rig, tag_map: TagMap, path: Path, workers: int | None, progress: Progress) -> RigMotion:
@@ -100,7 +159,7 @@ def _as_calibrated(seen: Observations, recording: Recording, rig: Rig) -> Observ
     return dataclasses.replace(seen, image_size=tuple(rig.camera(name).model.image_size for name in seen.cameras))
 
 
-def _sentence(poses: CameraPoses, tag_map: TagMap) -> str:
+def _frames_located(poses: CameraPoses) -> str:
     parts = []
     for body, T in poses.T_world_body.items():
         there = np.isfinite(T[:, 0, 0])
@@ -108,7 +167,7 @@ def _sentence(poses: CameraPoses, tag_map: TagMap) -> str:
         longest = int((edges[:, 1] - edges[:, 0]).max(initial=0))
         gap = f", the longest gap {counted(longest, 'frame')}" if longest else ""
         parts.append(f"the {body} in {int(there.sum())} of {counted(len(there), 'frame')}{gap}")
-    return f"Located by tag map '{tag_map.name}': {'; '.join(parts)}."
+    return "; ".join(parts)
 
 
 def _code() -> str:

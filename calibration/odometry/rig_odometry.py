@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +19,18 @@ from bodydouble.calibration.odometry.carried_points import without_carried
 from bodydouble.calibration.odometry.chain import FEWEST_POINTS, LEAST_SHARE, Chain
 from bodydouble.calibration.odometry.sights import Sights
 from bodydouble.calibration.rig import Rig
+from bodydouble.calibration.transform import pose_from
 from bodydouble.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 ODOMETRY = "odometry"
 """Name of the world, as ``RigMotion.room``."""
 _CHUNK, _LAP = 80, 20
 """Keyframes that are adjusted together at the end, and how many of them the next ones share."""
+_SAME_TIME_S = 1e-6
 _SLACK = 3.0
 """By how much the errors of neighbouring frames being alike (a feature that has slid off its corner stays off) makes poses worse than independent
 errors would: found on simulated recordings."""
@@ -120,7 +124,7 @@ def _locate_all(chain: Chain, piece: int) -> tuple[IntArray, FloatArray]:
     return agree, covariance
 
 
-def _learn_rates(chain: Chain, times_s: FloatArray, piece: int) -> tuple[FloatArray, npt.NDArray[np.bool_], tuple[float, float]]:
+def _learn_rates(chain: Chain, times_s: FloatArray, piece: int) -> tuple[FloatArray, BoolArray, tuple[float, float]]:
     rows = np.flatnonzero(chain.piece == piece)
     none = np.zeros((len(rows), 6))
     best = Knots(chain.T[rows], none, none, none, none)
@@ -140,16 +144,41 @@ def _between_keyframes(covariance: FloatArray, keyframes: IntArray, times_s: Flo
 
 
 def _motion(
-    rig: Rig, chain: Chain, times_s: FloatArray, camera_times_s: FloatArray, good: npt.NDArray[np.bool_], detached: npt.NDArray[np.bool_],
-    covariance: FloatArray, agree: IntArray,
+    rig: Rig, chain: Chain, times_s: FloatArray, camera_times_s: FloatArray, good: BoolArray, detached: BoolArray, covariance: FloatArray, agree: IntArray
 ) -> RigMotion:  # fmt: skip
-    piece = int(chain.piece[good][0])
-    rate, known, acceleration = _learn_rates(chain, times_s, piece)
+    rate, known, acceleration = _learn_rates(chain, times_s, int(chain.piece[good][0]))
     seen = np.bincount(chain.sights.moment, minlength=len(times_s)) > 0
     outcome = np.where(good, Outcome.LOCATED, np.where(detached, Outcome.DETACHED, np.where(seen, Outcome.TOO_FEW, Outcome.UNSEEN)))
-    body = rig.camera(chain.sights.cameras[0]).body
     motion = BodyMotion(
         times_s, np.where(good[:, None, None], chain.T, np.nan), np.where(good[:, None, None], covariance, np.nan),
         np.where((good & known)[:, None], rate, np.nan), acceleration, (0.0, 0.0), outcome, np.where(good, agree, 0), np.zeros(len(times_s)),
     )  # fmt: skip
-    return RigMotion(rig.name, ODOMETRY, {body: motion}, dict.fromkeys(chain.sights.cameras, chain.noise_px), ("pixels",))
+    body = rig.camera(chain.sights.cameras[0]).body
+    motions = {body: _reaching(motion, camera_times_s)}
+    return RigMotion(rig.name, ODOMETRY, motions, dict.fromkeys(chain.sights.cameras, chain.noise_px), ("pixels",))
+
+
+def _reaching(motion: BodyMotion, camera_times_s: FloatArray) -> BodyMotion:
+    """Return the motion with more moments where a located run starts or ends, so that it reaches the earliest and the latest frame there.
+
+    These frames told the pose like all others, but poses are never extrapolated: without it the first and last frames of cameras that are a little
+    out of step would have none.
+    """
+    times, good = motion.times_s, motion.observed
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8))).reshape(-1, 2)
+    ends = [(first, np.nanmin(camera_times_s[:, first])) for first, _ in edges] + [
+        (after - 1, np.nanmax(camera_times_s[:, after - 1])) for _, after in edges
+    ]
+    ends = [(moment, at) for moment, at in ends if abs(at - times[moment]) > _SAME_TIME_S]
+    if not ends:
+        return motion
+    rows = np.concatenate([np.arange(len(times)), [moment for moment, _ in ends]]).astype(np.int64)
+    late = np.concatenate([np.zeros(len(times)), [at - times[moment] for moment, at in ends]])
+    moved_by = np.nan_to_num(motion.rate[rows]) * late[:, None]
+    T = motion.T_room_body[rows]
+    T = pose_from(T[:, :3, :3] @ rotation.exp(moved_by[:, :3]), T[:, :3, 3] + moved_by[:, 3:])
+    doubt = np.where(np.isfinite(motion.rate[rows]), 0.0, np.repeat(MotionPrior().velocity, 3)) * late[:, None]
+    covariance = motion.covariance[rows] + np.eye(6) * np.square(doubt)[:, None, :]
+    order = np.argsort(times[rows] + late, kind="stable")
+    arrays = {name: getattr(motion, name)[rows][order] for name in ("rate", "outcome", "points", "targets")}
+    return replace(motion, times_s=(times[rows] + late)[order], T_room_body=T[order], covariance=covariance[order], **arrays)
