@@ -70,6 +70,10 @@ FIELDS: tuple[Field, ...] = (
     Field("human/base_pose", "float64", ("T", 7), "m, quaternion", "T_world_pelvis", "world", "nan", quaternion_order="xyzw"),
     Field("human/landmarks", "float64", ("T", 75, 3), "m", "landmarks of the fitted tree", "world", "nan", "human/landmark_source"),
     Field("human/landmark_sigma", "float64", ("T", 75), "m", "one standard deviation along the worst known axis", missing="nan"),
+    Field(
+        "human/landmark_covariance", "float64", ("T", 75, 6), "m^2", "covariance of each landmark: xx, xy, xz, yy, yz, zz", "world", "nan",
+        optional=True,
+    ),
     Field("human/landmark_source", "uint8", ("T", 75), SOURCE, "how each landmark is known"),
     Field("human/relabelled", "uint8", ("C", "T"), "0 no, 1 yes, 255 no person", "views read with left and right exchanged"),
     Field("human/fit_error_px", "float64", ("T",), "px", "root mean square reprojection error", missing="nan"),

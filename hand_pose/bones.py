@@ -1,14 +1,18 @@
-"""Bone lengths: constant over the recording, equal left and right, from all chosen frames at once with an anthropometric prior."""
+"""What is constant over a recording, from all chosen frames at once: bone lengths, equal left and right, and how the rig is worn."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from bodydouble.hand_pose.anchors import Anchors
+from bodydouble.hand_pose.batched_kinematics import BatchedKinematics
 from bodydouble.hand_pose.human import BONES, Human
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
 from bodydouble.hand_pose.observations import Observations
-from bodydouble.hand_pose.pose_fit import PosePrior, fit_pose, linearise
+from bodydouble.hand_pose.pose_fit import PosePrior, fit_poses, linearise
 from bodydouble.hand_pose.skeleton import REFERENCE_STATURE, RELATIVE_SPREAD, TYPICAL_LENGTHS
 
 FloatArray = npt.NDArray[np.float64]
@@ -18,6 +22,8 @@ STATURE_MEAN, STATURE_SIGMA = 1.73, 0.10
 """m: adults of both sexes, NCD-RisC (2016), "A century of trends in adult human height", between the means of tall and short countries."""
 CORRELATED = 4.0
 """Errors of a detector on neighbouring frames are alike: this many frames count as one."""
+LONGEST_MOUNT_STEP = 0.1
+"""m or rad."""
 _RULERS = (
     ("shoulder", "elbow", "upper_arm"), ("elbow", "wrist", "forearm"), ("hip", "knee", "thigh"), ("knee", "ankle", "shank"),
 )  # fmt: skip
@@ -54,39 +60,77 @@ def stature_from_limbs(triangulated: FloatArray) -> tuple[float, float]:
     return (measured / sigma**2 + STATURE_MEAN / STATURE_SIGMA**2) / information, float(information**-0.5)
 
 
-def estimate_bones(
-    observations: Observations, frames: npt.NDArray[np.intp], poses: list[FloatArray], stature: float, *, rounds: int = 6
-) -> tuple[FloatArray, list[FloatArray]]:
-    """Return bone lengths (B,) m and the poses of ``frames`` that go with them.
+@dataclass(frozen=True)
+class Constants:
+    """What is the same all through a recording: the person's bones and how the rig is worn."""
 
-    Poses and lengths are solved together: in each round the poses are fitted, then eliminated from the joint normal equations (Schur
-    complement), which leaves the lengths alone with what all frames say about them.
+    lengths: FloatArray
+    """(B,) m."""
+    anchors: Anchors | None
+    """As they are worn; None where nothing is."""
+    covariance: FloatArray
+    """(B + 6W, B + 6W) of the lengths in m and of the W mounts (shift in m, turn in rad)."""
+    poses: FloatArray
+    """(F, nq) of the frames that it was estimated from."""
+
+    @property
+    def mount_sigma(self) -> FloatArray:
+        """(W, 6) one standard deviation of how each worn thing sits: m, rad."""
+        return np.sqrt(np.diag(self.covariance)[len(self.lengths) :]).reshape(-1, 6)
+
+
+def estimate_constants(
+    observations: Observations, frames: npt.NDArray[np.intp], poses: FloatArray, stature: float, *, rounds: int = 6
+) -> Constants:
+    """Estimate bone lengths and mounts from some ``frames`` (F,), ascending, with ``poses`` (F, nq) to start from.
+
+    Poses and constants are solved together: in each round the poses are fitted, then eliminated from the joint normal equations (Schur
+    complement), which leaves the constants alone with what all frames say about them.
     """
     mean, sigma = typical_lengths(stature), length_sigmas(stature)
-    lengths = mean.copy()
+    lengths, anchors, bones = mean.copy(), observations.anchors, len(mean)
+    count = bones + (6 * len(anchors.names) if anchors is not None else 0)
+    hessian = np.eye(count)
     for _ in range(rounds):
         human = Human(lengths)
-        prior = PosePrior.of(human)
-        hessian, gradient = np.diag(1 / sigma**2), (lengths - mean) / sigma**2
-        for row, frame in enumerate(frames):
-            poses[row] = fit_pose(human, poses[row], observations, int(frame), prior, iterations=5)
-            here = human.kinematics(poses[row], by_bones=True)
-            information, pull, _ = observations.pull(here.landmarks, int(frame))
-            normal = linearise(human, poses[row], observations, int(frame), prior)
-            assert here.landmark_bone_jacobian is not None
-            by_bones = here.landmark_bone_jacobian
-            weighted = np.matmul(information, by_bones)
-            cross = _flat(here.landmark_jacobian).T @ _flat(weighted)
-            solved = np.linalg.solve(normal.hessian + 1e-9 * np.eye(human.nv), np.column_stack([cross, normal.gradient]))
-            hessian += (_flat(by_bones).T @ _flat(weighted) - cross.T @ solved[:, :-1]) / CORRELATED
-            gradient += (_flat(by_bones).T @ pull.ravel() - cross.T @ solved[:, -1]) / CORRELATED
-        step = np.linalg.solve(hessian, -gradient)
-        step = np.clip(step, -0.15 * lengths, 0.15 * lengths)
-        lengths = np.clip(lengths + step, 0.5 * mean, 1.6 * mean)
-        if np.max(np.abs(step) / lengths) < 2e-3:
+        current = replace(observations, anchors=anchors)
+        poses = fit_poses(human, poses, current, frames, iterations=5)
+        seen = current.select(frames)
+        here = BatchedKinematics.of(human, poses)
+        normal = linearise(human, poses, seen, PosePrior.of(human), here=here)
+        information, pull, _ = seen.pull(here.detected)
+        by_pose, by_bones = here.jacobian(detected=True), here.bone_jacobian(detected=True)
+        weighted = _flat(np.matmul(information, by_bones))
+        own, mixed, gradient = (
+            np.zeros((len(frames), count, count)),
+            np.zeros((len(frames), human.nv, count)),
+            np.zeros((len(frames), count)),
+        )
+        own[:, :bones, :bones] = np.matmul(np.swapaxes(_flat(by_bones), 1, 2), weighted)
+        mixed[:, :, :bones] = np.matmul(np.swapaxes(_flat(by_pose), 1, 2), weighted)
+        gradient[:, :bones] = np.matmul(pull.reshape(len(frames), 1, -1), _flat(by_bones))[:, 0]
+        prior_information, prior_gradient = np.zeros(count), np.zeros(count)
+        prior_information[:bones], prior_gradient[:bones] = sigma**-2.0, (lengths - mean) / sigma**2
+        if seen.anchors is not None:
+            by_both = np.concatenate([by_pose, by_bones], axis=3)
+            own[:, bones:, bones:], cross, gradient[:, bones:] = seen.anchors.mount_equations(here.detected, by_both)
+            mixed[:, :, bones:], own[:, :bones, bones:] = cross[:, : human.nv], cross[:, human.nv :]
+            own[:, bones:, :bones] = np.swapaxes(cross[:, human.nv :], 1, 2)
+            prior_information[bones:], prior_gradient[bones:] = seen.anchors.mount_prior()
+        right = np.concatenate([mixed, normal.gradient[..., None]], axis=2)
+        solved = np.linalg.solve(normal.hessian + 1e-9 * np.eye(human.nv), right)
+        eliminated = np.matmul(np.swapaxes(mixed, 1, 2), solved)
+        hessian = (own - eliminated[..., :-1]).sum(axis=0) / CORRELATED + np.diag(prior_information)
+        step = -np.linalg.solve(hessian, (gradient - eliminated[..., -1]).sum(axis=0) / CORRELATED + prior_gradient)
+        by_length = np.clip(step[:bones], -0.15 * lengths, 0.15 * lengths)
+        lengths = np.clip(lengths + by_length, 0.5 * mean, 1.6 * mean)
+        if anchors is not None:
+            step[bones:] *= min(1.0, LONGEST_MOUNT_STEP / max(float(np.abs(step[bones:]).max()), 1e-9))
+            anchors = anchors.moved(step[bones:])
+        if np.max(np.abs(by_length) / lengths) < 2e-3 and not np.abs(step[bones:]).max(initial=0.0) > 1e-3:
             break
-    return lengths, poses
+    return Constants(lengths, anchors, np.linalg.inv(hessian), poses)
 
 
 def _flat(jacobian: FloatArray) -> FloatArray:
-    return jacobian.reshape(-1, jacobian.shape[-1])
+    return jacobian.reshape(len(jacobian), -1, jacobian.shape[-1])

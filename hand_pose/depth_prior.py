@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bodydouble.hand_pose.batched_kinematics import BatchedKinematics
 from bodydouble.hand_pose.landmarks import HAND_NAMES, LANDMARK_NAMES, MAIN_JOINTS, POSE, Landmarks
 
 FloatArray = npt.NDArray[np.float64]
@@ -50,15 +51,22 @@ class DepthPrior:
         trust = np.minimum(np.nan_to_num(landmarks.confidence[0][:, LIMBS[:, 0]]), np.nan_to_num(landmarks.confidence[0][:, LIMBS[:, 1]]))
         return cls(T_world_camera[:3, 2], difference, np.where(seen, trust / sigma**2, 0.0))
 
-    def pull(self, points: FloatArray, jacobian: FloatArray, frame: int) -> tuple[FloatArray, FloatArray, float]:
-        """Return the normal equations (nv, nv), (nv,) and cost for landmarks (75, 3) with their Jacobian (75, 3, nv); Cauchy's loss."""
-        used = np.flatnonzero(self.information[frame] > 0)
-        one, two = LIMBS[used, 0], LIMBS[used, 1]
-        residual = (points[two] - points[one]) @ self.forward - self.difference[frame, used]
-        rows = np.einsum("i,kin->kn", self.forward, jacobian[two] - jacobian[one])
-        squared = residual**2 * self.information[frame, used]
-        influence = self.information[frame, used] / (1.0 + squared / 9.0)
-        return (rows * influence[:, None]).T @ rows, rows.T @ (influence * residual), float(np.sum(9.0 * np.log1p(squared / 9.0)))
+    def pull(self, here: BatchedKinematics) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the normal equations (F, nv, nv), (F, nv) and cost (F,); Cauchy's loss."""
+        one, two = LIMBS[:, 0], LIMBS[:, 1]
+        points = here.detected @ self.forward
+        residual = np.where(self.information > 0, points[:, two] - points[:, one] - self.difference, 0.0)
+        along = here.jacobian_along(self.forward)
+        rows = along[:, two] - along[:, one]
+        squared = residual**2 * self.information
+        influence = self.information / (1.0 + squared / 9.0)
+        hessian = np.matmul(np.swapaxes(rows * influence[..., None], 1, 2), rows)
+        gradient = np.matmul((influence * residual)[:, None], rows)[:, 0]
+        return hessian, gradient, np.sum(9.0 * np.log1p(squared / 9.0), axis=1)
+
+    def select(self, frames: npt.NDArray[np.intp]) -> DepthPrior:
+        """Return that of some frames."""
+        return DepthPrior(self.forward, self.difference[frames], self.information[frames])
 
 
 def shape_scale(landmarks: Landmarks, torso: float) -> float:

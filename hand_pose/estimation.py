@@ -10,33 +10,32 @@ from threadpoolctl import threadpool_limits
 
 from bodydouble.calibration import Rig
 from bodydouble.errors import DataError
-from bodydouble.hand_pose.anchors import MOUNT_SIGMA, Anchors
-from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, estimate_bones, stature_from_limbs, typical_lengths
+from bodydouble.hand_pose.anchors import Anchors
+from bodydouble.hand_pose.batched_kinematics import BatchedKinematics, from_rest
+from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, Constants, estimate_constants, stature_from_limbs, typical_lengths
 from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior, place_shape, shape_scale
-from bodydouble.hand_pose.human import LINKS, Human, angle_names, joint_angles, named_lengths
-from bodydouble.hand_pose.human_motion import HumanMotion, Source
+from bodydouble.hand_pose.each_frame import fill_in, fit_keys, key_frames
+from bodydouble.hand_pose.human import LINKS, Human, angle_names, named_lengths
+from bodydouble.hand_pose.human_motion import HumanMotion, Source, largest_sigma, packed
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, MAIN_JOINTS, POSE, RIGHT_HAND, Landmarks
 from bodydouble.hand_pose.observations import Observations
 from bodydouble.hand_pose.person_change import person_changes
-from bodydouble.hand_pose.pose_fit import PosePrior, fit_pose, linearise
+from bodydouble.hand_pose.pose_fit import fit_poses
 from bodydouble.hand_pose.posture_prior import PosturePrior
 from bodydouble.hand_pose.reprojection import reprojection_residuals
 from bodydouble.hand_pose.sides import decide_sides
 from bodydouble.hand_pose.skeleton import REFERENCE_STATURE
 from bodydouble.hand_pose.sources import FACE, JOINT_SIGMA, absent_frames, classify, observed_landmarks, with_worn
-from bodydouble.hand_pose.start_pose import reach, start_pose, under_head
+from bodydouble.hand_pose.start_pose import reach, stand, start_pose, under_head
 from bodydouble.hand_pose.trajectory_fit import smooth_trajectory
 from bodydouble.hand_pose.triangulate import triangulate
+from bodydouble.hand_pose.uncertainty import uncertainty
 from bodydouble.hand_pose.worn import Worn, decide, hand_views, with_guesses
 from bodydouble.progress import Progress, silent
 
 FloatArray = npt.NDArray[np.float64]
 
-COARSE_TO_FINE = (16.0, 4.0, 1.0)
-"""Factors on the expected error when a pose starts from nothing."""
-DRIFT_SIGMA = 3.0
-"""rad/s (m/s for the pelvis): how far a frame's pose may be expected from the last one's, a tenth of it for each second between."""
 BONE_FRAMES = 24
 HIGH_RESIDUAL = 3.0
 """A frame whose median residual exceeds this many sigmas is flagged."""
@@ -72,24 +71,34 @@ def estimate(
     stature = settings.stature or seen.stature[0]
     if settings.stature is None and seen.stature_assumed:
         assumed["stature"] = {"value": STATURE_MEAN, "sigma": STATURE_SIGMA}
-    observations = seen.observations
-    order = _frame_order(seen)
+    usable, score = _usable_frames(seen)
     human = Human(typical_lengths(stature))
     # One camera tells proportions too; only their scale stays that of the assumed stature.
-    chosen = _spread(order, BONE_FRAMES)
-    prior = PosePrior.of(human)
-    poses = []
-    for number, frame in enumerate(chosen):
-        poses.append(fit_pose(human, seen.start(human, int(frame)), observations, int(frame), prior, widen=COARSE_TO_FINE, iterations=12))
-        progress(0.15 * (number + 1) / len(chosen), 1.0)
-    lengths, _ = estimate_bones(observations, chosen, poses, stature)
-    human = Human(lengths)
+    keys = key_frames(usable, score)
+    poses = fit_keys(
+        human,
+        seen.observations,
+        times_s,
+        keys,
+        score,
+        lambda frames: seen.start(human, frames),
+        lambda done, total: progress(0.2 * done / total, 1.0),
+    )
+    chosen = _spread(keys, score)
+    constants = estimate_constants(seen.observations, keys[chosen], poses[chosen], stature)
+    human = Human(constants.lengths)
+    observations = replace(seen.observations, anchors=constants.anchors)
+    poses = fit_poses(human, poses, observations, keys, iterations=8)
     progress(0.3, 1.0)
-    configurations = _frame_by_frame(human, seen, times_s, order[0], lambda done, total: progress(0.3 + 0.3 * done / total, 1.0))
+    configurations = fill_in(
+        human, observations, times_s, keys, poses, lambda frames: seen.start(human, frames), np.isin(np.arange(len(times_s)), usable),
+        lambda done, total: progress(0.3 + 0.3 * done / total, 1.0),
+    )  # fmt: skip
     configurations = smooth_trajectory(
         human, configurations, observations, times_s, report=lambda done, total: progress(0.6 + 0.3 * done / total, 1.0)
     )
-    motion = _describe(human, configurations, seen, landmarks, times_s, rig, camera_poses, stature, assumed)
+    seen = replace(seen, observations=observations)
+    motion = _describe(human, configurations, seen, landmarks, times_s, rig, camera_poses, stature, assumed, constants)
     progress(1.0, 1.0)
     return motion
 
@@ -108,23 +117,21 @@ class _Seen:
     stature_assumed: bool
     worn: Worn | None = None
 
-    def start(self, human: Human, frame: int) -> FloatArray:
-        """Return a configuration (nq,) to start a frame from."""
-        points, worn = self.starts[frame], self.worn
-        whole = bool(np.isfinite(points[HIPS_AND_SHOULDERS]).all())
-        if worn is None:
-            return start_pose(human, points)
-        head = worn.T_world_head[frame]
-        known = bool(np.isfinite(head[0, 0]))
-        q = under_head(human, head[:3, 3], worn.forward[frame], worn.up) if known and not whole else start_pose(human, points)
+    def start(self, human: Human, frames: npt.NDArray[np.intp]) -> FloatArray:
+        """Return configurations (F, nq) to start some frames from."""
+        points, worn = self.starts[frames], self.worn
+        up = np.array([0.0, 0.0, 1.0])
+        whole = np.isfinite(points[:, HIPS_AND_SHOULDERS]).all(axis=(1, 2))
+        q = np.tile(human.rest, (len(frames), 1))
+        if worn is not None:
+            up = worn.up
+            head = worn.T_world_head[frames]
+            hidden = ~whole & np.isfinite(head[:, 0, 0])
+            q[hidden] = under_head(human, head[hidden, :3, 3], worn.forward[frames][hidden], up)
+        q[whole] = start_pose(human, points[whole])
         for side in ("left", "right"):
-            q = reach(human, q, points, side, worn.up)
+            q = stand(human, reach(human, q, points, side, up), points, side)
         return q
-
-    def hands(self, frame: int) -> npt.NDArray[np.bool_]:
-        """(2,) whether the left and the right hand were seen."""
-        weight = self.observations.weight[:, frame]
-        return np.array([(weight[:, rows] > 0).any() for rows in (LEFT_HAND, RIGHT_HAND)])
 
 
 def _seen_by_static(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, times_s: FloatArray, settings: EstimatorSettings) -> _Seen:
@@ -203,8 +210,8 @@ def _triangulated(observations: Observations) -> FloatArray:
     return found.points.reshape(frames, 75, 3)
 
 
-def _frame_order(seen: _Seen) -> npt.NDArray[np.intp]:
-    """Return the frames a pose can start in, best seen first. Raises: DataError if there is none."""
+def _usable_frames(seen: _Seen) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """Return the frames a pose can start in, ascending, and how well each frame (T,) is seen. Raises: DataError if there is none."""
     weight = seen.observations.weight
     usable = np.isfinite(seen.starts[:, HIPS_AND_SHOULDERS]).all(axis=(1, 2))
     score = weight[:, :, list(MAIN_JOINTS)].sum(axis=(0, 2))
@@ -224,69 +231,30 @@ def _frame_order(seen: _Seen) -> npt.NDArray[np.intp]:
             "No frame shows a person's shoulders and hips to enough cameras (two with a rig, or the only one), so nothing can be fitted. "
             "Check with `bodydouble render` or a video player that a whole person is in view, or choose another range with --start and --stop."
         )
-    score = np.where(usable, score, -1.0)
-    order: npt.NDArray[np.intp] = np.argsort(-score, kind="stable")[: int(usable.sum())]
-    return order
+    return np.flatnonzero(usable), score
 
 
-def _spread(order: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Choose up to ``count`` frames spread over time among the better seen ones."""
-    better = np.sort(order[: max(count, int(np.ceil(FIT_FRAMES_SHARE * len(order))))])
-    places = np.unique(np.linspace(0, len(better) - 1, min(count, len(better))).round().astype(int))
+def _spread(keys: npt.NDArray[np.intp], score: FloatArray) -> npt.NDArray[np.intp]:
+    """Return up to ``BONE_FRAMES`` rows of key frames (F,), ascending, spread over time among the better seen ones."""
+    better = np.sort(np.argsort(-score[keys], kind="stable")[: max(BONE_FRAMES, int(np.ceil(FIT_FRAMES_SHARE * len(keys))))])
+    places = np.unique(np.linspace(0, len(better) - 1, min(BONE_FRAMES, len(better))).round().astype(int))
     chosen: npt.NDArray[np.intp] = better[places]
     return chosen
 
 
-def _frame_by_frame(human: Human, seen: _Seen, times_s: FloatArray, first: int, report: Progress) -> FloatArray:
-    """Fit every frame, warm-started outwards from the best seen one (T, nq)."""
-    observations = seen.observations
-    frames = observations.frames
-    prior = PosePrior.of(human)
-    poses = np.tile(human.rest, (frames, 1))
-    poses[first] = fit_pose(human, seen.start(human, first), observations, first, prior, widen=COARSE_TO_FINE, iterations=15)
-    done = 1
-    for run in (range(first + 1, frames), range(first - 1, -1, -1)):
-        last = first
-        before = seen.hands(first)
-        for frame in run:
-            interval = max(abs(times_s[frame] - times_s[last]), 1e-3)
-            near = np.full(human.nv, 1.0 / (DRIFT_SIGMA * interval) ** 2)
-            start = poses[last]
-            now = seen.hands(frame)
-            if seen.worn is not None:
-                for side, comes in zip(("left", "right"), now & ~before, strict=True):
-                    if comes:  # nobody knows what this arm did meanwhile
-                        start = reach(human, start, seen.starts[frame], side, seen.worn.up)
-                        near[human.arm_columns(side)] = 0.0
-            poses[frame] = fit_pose(
-                human,
-                start,
-                observations,
-                frame,
-                prior,
-                predicted=poses[last],
-                predicted_information=near,
-                widen=(2.0, 1.0) if start is poses[last] or seen.worn is None else COARSE_TO_FINE,
-                iterations=4 if seen.worn is None or not (now & ~before).any() else 8,
-            )
-            last, before = frame, now
-            done += 1
-            report(done, frames)
-    return poses
-
-
 def _describe(
     human: Human, configurations: FloatArray, seen: _Seen, landmarks: Landmarks, times_s: FloatArray, rig: Rig, camera_poses: CameraPoses,
-    stature: float, assumed: dict[str, dict[str, float]],
+    stature: float, assumed: dict[str, dict[str, float]], constants: Constants,
 ) -> HumanMotion:  # fmt: skip
     frames, observations = len(times_s), seen.observations
-    points = np.stack([human.landmarks(q) for q in configurations])
-    links = np.stack([human.link_poses(q) for q in configurations])
-    angles = np.stack([joint_angles(human, q) for q in configurations])
-    observed = observed_landmarks(observations, points)
-    spread, joint_spread, residual = _uncertainty(human, configurations, observations)
+    here = BatchedKinematics.of(human, configurations)
+    points, links = here.landmarks, here.link_poses
+    angles = from_rest(configurations)[:, 6:]
+    observed = observed_landmarks(observations, here.detected)
+    known = uncertainty(human, configurations, observations, times_s)
+    covariance = known.landmark_covariance
     if len(landmarks.cameras) == 1 and seen.worn is None:
-        spread = np.hypot(spread, _assumption_error(points, observations.origins[0, :, None], assumed))
+        covariance += _assumption_error(points, observations.origins[0, :, None], assumed)[..., None, None] ** 2 * np.eye(3)
     unseen = np.isnan(landmarks.pixels[:, :, POSE]).all(axis=(2, 3))
     nobody = unseen.all(axis=0)
     flags: dict[str, npt.NDArray[np.uint8]] = {}
@@ -298,20 +266,21 @@ def _describe(
         if seen.triangulated is not None and len(landmarks.cameras) > 1:
             observed &= np.isfinite(seen.triangulated[..., 0])  # cameras beside each other see one thing twice, and not how far it is
         observed = with_worn(observed, head & (camera_poses.frame == ROOM or not unseen.all()))
-        spread[:, FACE] = np.hypot(spread[:, FACE], MOUNT_SIGMA)
+        covariance[:, FACE] += constants.mount_sigma[0, :3].mean() ** 2 * np.eye(3)
     landmark_source = classify(observed, times_s)
-    joint_source = classify(joint_spread < JOINT_SIGMA, times_s)
-    strained = np.asarray(np.nan_to_num(residual) > HIGH_RESIDUAL, dtype=np.uint8)
+    joint_source = classify(known.joint_sigma < JOINT_SIGMA, times_s)
+    strained = np.asarray(np.nan_to_num(known.median_residual) > HIGH_RESIDUAL, dtype=np.uint8)
     base = configurations[:, :7].copy()
     absent = absent_frames(observed, times_s)
-    for array in (points, links, angles, base, spread):
+    for array in (points, links, angles, base, covariance):
         array[absent] = np.nan
     landmark_source[absent] = joint_source[absent] = Source.MISSING
     relabelled = np.where(unseen, 255, seen.swap.astype(np.uint8)).astype(np.uint8)
     frame = camera_poses.frame if seen.worn is not None else "room" if not rig.assumed else "camera"
     motion = HumanMotion(
         times_s=times_s, frame=frame, link_names=LINKS, link_poses=links, joint_names=angle_names(),
-        joint_angles=angles, joint_source=joint_source, base_pose=base, landmarks=points, landmark_sigma=spread, landmark_source=landmark_source,
+        joint_angles=angles, joint_source=joint_source, base_pose=base, landmarks=points, landmark_sigma=largest_sigma(covariance),
+        landmark_covariance=packed(covariance), landmark_source=landmark_source,
         bone_lengths=named_lengths(human.lengths), stature=stature, cameras=landmarks.cameras, relabelled=relabelled,
         fit_error_px=np.full(frames, np.nan), assumed=assumed, triangulated=seen.triangulated,
         flags={"no_person": np.asarray(nobody, dtype=np.uint8), "person_changed": person_changes(landmarks).astype(np.uint8),
@@ -324,31 +293,6 @@ def _describe(
     count = counted.sum(axis=(0, 2))
     rms = np.sqrt(squared.sum(axis=(0, 2)) / np.maximum(count, 1))
     return replace(motion, fit_error_px=np.where(count > 0, rms, np.nan))
-
-
-def _uncertainty(human: Human, configurations: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return sigma of landmarks (T, 75) m and of joints (T, J) rad from each frame's own normal equations, and the median residual (T,).
-
-    Scaled by the residuals' own spread. Temporal smoothing is left out, so these are upper bounds for smooth motion.
-    """
-    prior = PosePrior.of(human)
-    frames = len(configurations)
-    landmark_sigma, joint_sigma, median = np.full((frames, 75), np.nan), np.full((frames, human.nv - 6), np.nan), np.full(frames, np.nan)
-    for frame, q in enumerate(configurations):
-        normal = linearise(human, q, observations, frame, prior)
-        covariance = np.linalg.inv(normal.hessian + 1e-9 * np.eye(human.nv))
-        here = human.kinematics(q)
-        spread = np.einsum("nik,kl,njl->nij", here.landmark_jacobian, covariance, here.landmark_jacobian, optimize=True)
-        scaled, _ = observations.residuals(here.landmarks, frame)
-        sizes = np.linalg.norm(scaled, axis=-1)[observations.weight[:, frame] > 0]
-        median[frame] = float(np.median(sizes)) if sizes.size else np.nan
-        factor = max(median[frame] / 1.18, 1.0) if sizes.size else 1.0  # 1.18: median of a Rayleigh distribution with unit sigma
-        landmark_sigma[frame] = factor * np.sqrt(np.linalg.eigvalsh(spread)[:, -1].clip(0))
-        if observations.posture is not None:  # what is assumed of a posture is no observation of its joints
-            normal = linearise(human, q, observations, frame, prior, assume=False)
-            covariance = np.linalg.inv(normal.hessian + 1e-9 * np.eye(human.nv))
-        joint_sigma[frame] = factor * np.sqrt(np.diag(covariance)[6:])
-    return landmark_sigma, joint_sigma, median
 
 
 def _assumption_error(points: FloatArray, origin: FloatArray, assumed: dict[str, dict[str, float]]) -> FloatArray:

@@ -211,6 +211,7 @@ def _of_fit(motion: HumanMotion, true_points: FloatArray) -> dict[str, float]:
     points = motion.landmarks if motion.frame == ROOM else np.full_like(motion.landmarks, np.nan)
     measured = (motion.landmark_source == Source.OBSERVED) | (motion.landmark_source == Source.INTERPOLATED)
     inferred = motion.landmark_source == Source.INFERRED
+    spread = motion.spread()
 
     def only(which: npt.NDArray[np.bool_]) -> FloatArray:
         return np.where(which[..., None], points, np.nan)
@@ -218,9 +219,9 @@ def _of_fit(motion: HumanMotion, true_points: FloatArray) -> dict[str, float]:
     return {
         "body_mpjpe_observed_mm": MM * metrics.mpjpe(only(measured)[:, BODY], true_points[:, BODY]),
         "body_mpjpe_inferred_mm": MM * metrics.mpjpe(only(inferred)[:, BODY], true_points[:, BODY]),
-        "covariance_95_coverage": metrics.coverage_95(points, true_points, motion.landmark_sigma),
-        "covariance_95_coverage_observed": metrics.coverage_95(only(measured), true_points, motion.landmark_sigma),
-        "covariance_95_coverage_inferred": metrics.coverage_95(only(inferred), true_points, motion.landmark_sigma),
+        "covariance_95_coverage": metrics.coverage_95(points, true_points, spread),
+        "covariance_95_coverage_observed": metrics.coverage_95(only(measured), true_points, spread),
+        "covariance_95_coverage_inferred": metrics.coverage_95(only(inferred), true_points, spread),
     }
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pinocchio as pin
 
-from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
+from bodydouble.hand_pose.detector_offsets import detected_map
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, RIGHT_HAND
 from bodydouble.hand_pose.skeleton import JOINTS, LANDMARK_PLACES, TYPICAL_LENGTHS, Offset
 
 FloatArray = npt.NDArray[np.float64]
@@ -23,7 +24,8 @@ _LEG = {side: tuple(f"{side}_{part}" for part in ("hip", "knee", "ankle", "toe")
 
 
 @functools.cache
-def _layout() -> _Layout:
+def layout() -> _Layout:
+    """Return what is the same for every person."""
     return _Layout()
 
 
@@ -36,6 +38,21 @@ class _Layout:
         self.joint_offsets = np.stack([np.zeros((3, len(BONES)))] + [_offset_map(joint.offset) for joint in JOINTS])
         self.landmark_offsets = np.stack([_offset_map(LANDMARK_PLACES[name][1]) for name in LANDMARK_NAMES])
         self.landmark_joint = np.array([row[LANDMARK_PLACES[name][0]] for name in LANDMARK_NAMES])
+        self.row = row
+        self.columns, self.positions = {"pelvis": slice(0, 6)}, {"pelvis": slice(0, 7)}
+        carried_by = [0] * 6
+        for joint in JOINTS:
+            at_v, at_q = len(carried_by), self.positions[names[row[joint.name] - 1]].stop
+            width = 3 if joint.axis is None else 1
+            self.columns[joint.name] = slice(at_v, at_v + width)
+            self.positions[joint.name] = slice(at_q, at_q + (4 if joint.axis is None else 1))
+            carried_by += [row[joint.name]] * width
+        self.column_joint = np.array(carried_by)
+        self.nv, self.nq = len(carried_by), self.positions[names[-1]].stop
+        self.rest = np.zeros(self.nq)
+        for name in ["pelvis"] + [joint.name for joint in JOINTS if joint.axis is None]:
+            self.rest[self.positions[name].stop - 1] = 1.0
+        self.rest.flags.writeable = False
         self.link_joint = np.array([0] + [row[joint.name] for joint in JOINTS if joint.link])
         self.parent = np.array([0] + [row[joint.parent] for joint in JOINTS])
         self.ancestors = np.zeros((len(names), len(names)), dtype=bool)  # [joint, ancestor or itself]
@@ -43,6 +60,7 @@ class _Layout:
             self.ancestors[index, index] = True
             if index:
                 self.ancestors[index] |= self.ancestors[self.parent[index]]
+        self.support = self.ancestors[:, self.column_joint][self.landmark_joint]  # [landmark, column]
 
 
 def _offset_map(offset: Offset) -> FloatArray:
@@ -73,47 +91,59 @@ class Human:
     def __init__(self, lengths: FloatArray) -> None:
         self.lengths = np.array(lengths, dtype=np.float64)
         self.lengths.flags.writeable = False
-        layout = _layout()
+        maps = layout()
+        self.joint_places = maps.joint_offsets @ self.lengths
+        self.landmark_offsets = maps.landmark_offsets @ self.lengths
+        self.detected_map = detected_map()
+        self.detected_offsets = self.landmark_offsets + self.detected_map @ self.lengths
+
+    @functools.cached_property
+    def model(self) -> pin.Model:
+        """Pinocchio's model of the tree; joint i + 1 is row i of the skeleton table."""
         model = pin.Model()
         model.name = "human"
-        places = layout.joint_offsets @ self.lengths
         index = {"pelvis": model.addJoint(0, pin.JointModelFreeFlyer(), pin.SE3.Identity(), "pelvis")}
         for row, joint in enumerate(JOINTS, start=1):
             kind = pin.JointModelSpherical() if joint.axis is None else pin.JointModelRevoluteUnaligned(np.array(joint.axis))
-            index[joint.name] = model.addJoint(index[joint.parent], kind, pin.SE3(np.eye(3), places[row]), joint.name)
-        self.model = model
-        self.data = model.createData()
-        self.rest = pin.neutral(model)
-        self._landmark_offsets = layout.landmark_offsets @ self.lengths
-        self._support = self._column_support(layout)
+            index[joint.name] = model.addJoint(index[joint.parent], kind, pin.SE3(np.eye(3), self.joint_places[row]), joint.name)
+        return model
+
+    @functools.cached_property
+    def data(self) -> pin.Data:
+        """What Pinocchio computed last."""
+        return self.model.createData()
+
+    @property
+    def rest(self) -> FloatArray:
+        """(nq,) the zero pose at the origin. Read-only."""
+        return layout().rest
 
     @property
     def nv(self) -> int:
         """Number of degrees of freedom, the pelvis' six included."""
-        return int(self.model.nv)
-
-    def _column_support(self, layout: _Layout) -> npt.NDArray[np.bool_]:
-        joint_of_column = np.zeros(self.model.nv, dtype=int)
-        for row in range(len(JOINTS) + 1):
-            joint = self.model.joints[row + 1]
-            joint_of_column[joint.idx_v : joint.idx_v + joint.nv] = row
-        support: npt.NDArray[np.bool_] = layout.ancestors[:, joint_of_column][layout.landmark_joint]
-        return support
+        return layout().nv
 
     def columns(self, joint: str) -> slice:
         """Return the tangent columns of one joint of the table (or "pelvis")."""
-        entry = self.model.joints[self.model.getJointId(joint)]
-        return slice(entry.idx_v, entry.idx_v + entry.nv)
+        return layout().columns[joint]
+
+    def positions(self, joint: str) -> slice:
+        """Return the rows of one joint in a configuration vector."""
+        return layout().positions[joint]
+
+    def row(self, joint: str) -> int:
+        """Return the row of one joint in the skeleton table; the pelvis is 0."""
+        return layout().row[joint]
+
+    def hand_at_rest(self, side: str) -> FloatArray:
+        """Return the hand's 21 landmarks (21, 3) m from its wrist, in the hand's frame, with straight fingers."""
+        points = self.landmarks(self.rest)[LEFT_HAND if side == "left" else RIGHT_HAND]
+        return points - points[0]
 
     def arm_columns(self, side: str) -> npt.NDArray[np.intp]:
         """Return the tangent columns of all joints of one arm and hand, clavicle to fingertips."""
         names = [joint.name for joint in JOINTS if joint.name.startswith(f"{side}_") and not joint.name.startswith(_LEG[side])]
-        return np.concatenate([np.arange(self.model.nv)[self.columns(name)] for name in names])
-
-    def positions(self, joint: str) -> slice:
-        """Return the rows of one joint in a configuration vector."""
-        entry = self.model.joints[self.model.getJointId(joint)]
-        return slice(entry.idx_q, entry.idx_q + entry.nq)
+        return np.concatenate([np.arange(self.nv)[self.columns(name)] for name in names])
 
     def _placements(self) -> tuple[FloatArray, FloatArray]:
         poses = self.data.oMi
@@ -123,11 +153,11 @@ class Human:
 
     def kinematics(self, q: FloatArray, *, by_bones: bool = False) -> Kinematics:
         """Return landmark positions and their Jacobians at configuration ``q`` (nq,)."""
-        layout = _layout()
+        maps = layout()
         pin.computeJointJacobians(self.model, self.data, q)
         rotations, translations = self._placements()
-        carrier = layout.landmark_joint
-        points = translations[carrier] + np.einsum("nij,nj->ni", rotations[carrier], self._landmark_offsets)
+        carrier = maps.landmark_joint
+        points = translations[carrier] + np.einsum("nij,nj->ni", rotations[carrier], self.landmark_offsets)
         linear, angular = self.data.J[:3], self.data.J[3:]
         # A spatial velocity (v at the world's origin, w) moves point p by v + w x p.
         jacobian = np.empty((len(points), 3, self.nv))
@@ -135,28 +165,28 @@ class Human:
         jacobian[:, 0] = linear[0] + angular[1] * z - angular[2] * y
         jacobian[:, 1] = linear[1] + angular[2] * x - angular[0] * z
         jacobian[:, 2] = linear[2] + angular[0] * y - angular[1] * x
-        jacobian *= self._support[:, None, :]
+        jacobian *= maps.support[:, None, :]
         bone_jacobian = None
         if by_bones:
-            moved = np.einsum("jab,jbk->jak", rotations[layout.parent], layout.joint_offsets)
+            moved = np.einsum("jab,jbk->jak", rotations[maps.parent], maps.joint_offsets)
             moved[0] = 0.0
-            bone_jacobian = np.einsum("nj,jak->nak", layout.ancestors[carrier].astype(float), moved)
-            bone_jacobian += np.einsum("nab,nbk->nak", rotations[carrier], layout.landmark_offsets)
+            bone_jacobian = np.einsum("nj,jak->nak", maps.ancestors[carrier].astype(float), moved)
+            bone_jacobian += np.einsum("nab,nbk->nak", rotations[carrier], maps.landmark_offsets)
         return Kinematics(points, jacobian, bone_jacobian)
 
     def landmarks(self, q: FloatArray) -> FloatArray:
         """Return the 75 landmarks (75, 3) m at configuration ``q``."""
         pin.forwardKinematics(self.model, self.data, q)
         rotations, translations = self._placements()
-        carrier = _layout().landmark_joint
-        points: FloatArray = translations[carrier] + np.einsum("nij,nj->ni", rotations[carrier], self._landmark_offsets)
+        carrier = layout().landmark_joint
+        points: FloatArray = translations[carrier] + np.einsum("nij,nj->ni", rotations[carrier], self.landmark_offsets)
         return points
 
     def link_poses(self, q: FloatArray) -> FloatArray:
         """Return T_world_link (L, 4, 4) of ``LINKS`` at configuration ``q``."""
         pin.forwardKinematics(self.model, self.data, q)
         rotations, translations = self._placements()
-        rows = _layout().link_joint
+        rows = layout().link_joint
         poses = np.zeros((len(rows), 4, 4))
         poses[:, :3, :3], poses[:, :3, 3], poses[:, 3, 3] = rotations[rows], translations[rows], 1.0
         return poses

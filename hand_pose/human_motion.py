@@ -74,6 +74,8 @@ class HumanMotion:
     """Name to (T,) 0/1: frames to distrust, e.g. "person_changed", "no_person", "high_residual"."""
     assumed: dict[str, dict[str, float]] = field(default_factory=dict)
     """What was not measured but assumed, e.g. {"stature": {"value": 1.73, "sigma": 0.07}}."""
+    landmark_covariance: FloatArray | None = None
+    """(T, 75, 6) m^2 in the world: xx, xy, xz, yy, yz, zz; NaN where not estimated; None in files written before there was one."""
     triangulated: FloatArray | None = None
     """(T, 75, 3) m, the robust triangulation before the tree was fitted, NaN where not seen by two cameras; None for one camera."""
     camera_poses: FloatArray | None = None
@@ -86,6 +88,8 @@ class HumanMotion:
             "base_pose": (frames, 7), "landmarks": (frames, 75, 3), "landmark_sigma": (frames, 75), "landmark_source": (frames, 75),
             "relabelled": (cameras, frames), "fit_error_px": (frames,),
         }  # fmt: skip
+        if self.landmark_covariance is not None:
+            expected["landmark_covariance"] = (frames, 75, 6)
         if self.triangulated is not None:
             expected["triangulated"] = (frames, 75, 3)
         if self.camera_poses is not None:
@@ -97,6 +101,12 @@ class HumanMotion:
     def frames(self) -> int:
         """Number of frames."""
         return len(self.times_s)
+
+    def spread(self) -> FloatArray:
+        """Return (T, 75, 3, 3) m^2: the covariance of each landmark, or of a sphere of ``landmark_sigma`` where no covariance was kept."""
+        if self.landmark_covariance is not None:
+            return unpacked(self.landmark_covariance)
+        return self.landmark_sigma[..., None, None] ** 2 * np.eye(3)
 
     def link(self, name: str) -> FloatArray:
         """Return (T, 4, 4) T_world_link of one link. Raises: UnknownNameError."""
@@ -157,3 +167,26 @@ class HumanMotion:
                 decoded = json.loads(group.attrs[item.name])
                 values[item.name] = tuple(decoded) if isinstance(decoded, list) else decoded
         return cls(**values)
+
+
+_UPPER = ((0, 0, 0, 1, 1, 2), (0, 1, 2, 1, 2, 2))
+
+
+def packed(covariance: FloatArray) -> FloatArray:
+    """Return (..., 6) of symmetric matrices (..., 3, 3): xx, xy, xz, yy, yz, zz."""
+    found: FloatArray = covariance[..., _UPPER[0], _UPPER[1]]
+    return found
+
+
+def unpacked(covariance: FloatArray) -> FloatArray:
+    """Return symmetric matrices (..., 3, 3) of (..., 6): xx, xy, xz, yy, yz, zz."""
+    found: FloatArray = covariance[..., np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])]
+    return found
+
+
+def largest_sigma(covariance: FloatArray) -> FloatArray:
+    """Return (...) the standard deviation along the worst axis of covariances (..., 3, 3), NaN where they are."""
+    known = np.isfinite(covariance).all(axis=(-2, -1))
+    found = np.full(known.shape, np.nan)
+    found[known] = np.sqrt(np.linalg.eigvalsh(covariance[known])[:, -1].clip(0))
+    return found

@@ -7,6 +7,7 @@ beyond 90 degrees are as good as any. Cameras only enter through 3x3 sums, so th
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks
 from bodydouble.hand_pose.posture_prior import PosturePrior
+from bodydouble.hand_pose.ray_table import RayTable
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -85,38 +87,61 @@ class Observations:
         origins = np.nan_to_num(poses.T_world_camera[:, :, :3, 3])
         return cls(origins, rays, _across(rays), sigma, weight)
 
-    def residuals(self, points: FloatArray, frame: int) -> tuple[FloatArray, FloatArray]:
-        """Return residuals (C, 75, 2) in sigmas and depths (C, 75) of points (75, 3) at one frame; a point behind a camera has depth <= 0."""
-        towards = points[None] - self.origins[:, frame, None]
-        depth = np.sum(self.rays[:, frame] * towards, axis=-1)
-        across = np.einsum("cnij,cnj->cni", self.basis[:, frame], towards)
+    @functools.cached_property
+    def table(self) -> RayTable:
+        """The rays that were seen, in one row each."""
+        return RayTable.of(self.origins, self.rays, self.basis, self.sigma_rad, self.weight)
+
+    def residuals(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return residuals (C, T, 75, 2) in sigmas and depths (C, T, 75) of points (T, 75, 3); a point behind a camera has depth <= 0."""
+        towards = points[None] - self.origins[:, :, None]
+        depth = np.sum(self.rays * towards, axis=-1)
+        across = np.einsum("ctnij,ctnj->ctni", self.basis, towards)
         with np.errstate(divide="ignore", invalid="ignore"):
-            scaled = across / depth[..., None] / self.sigma_rad[:, frame, :, None]
+            scaled = across / depth[..., None] / self.sigma_rad[..., None]
         return scaled, depth
 
-    def pull(self, points: FloatArray, frame: int, *, widen: float = 1.0) -> tuple[FloatArray, FloatArray, float]:
-        """Return information (75, 3, 3), gradient (75, 3) and robust cost of points (75, 3) at one frame.
+    def select(self, frames: npt.NDArray[np.intp]) -> Selected:
+        """Return what pulls on some frames, in ascending order."""
+        return Selected(
+            self.table.select(frames),
+            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture)),
+        )
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What pulls on the landmarks of F chosen frames."""
+
+    table: RayTable
+    anchors: Anchors | None = None
+    depth: DepthPrior | None = None
+    posture: PosturePrior | None = None
+
+    def pull(self, points: FloatArray, *, widen: float = 1.0) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return information (F, 75, 3, 3), gradient (F, 75, 3) and robust cost (F,) of rays and anchors on points (F, 75, 3).
 
         Cauchy's loss: an outlier keeps a small pull, so that a wrong start can still be left; ``widen`` multiplies the
         expected error, for a start that is far off (graduated non-convexity, Blake and Zisserman 1987).
         """
-        scaled, depth = self.residuals(points, frame)
-        valid = (self.weight[:, frame] > 0) & (depth > 0.05)
-        scaled = np.where(valid[..., None], scaled, 0.0) / widen
-        squared = np.sum(scaled**2, axis=-1)
-        weight = np.where(valid, self.weight[:, frame], 0.0)
-        influence = weight / (1.0 + squared)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scale = 1.0 / (depth * self.sigma_rad[:, frame] * widen)
-        tangents = scaled * self.sigma_rad[:, frame, :, None] * widen
-        rows = self.basis[:, frame] - tangents[..., :, None] * self.rays[:, frame][..., None, :]
-        rows = np.where(valid[..., None, None], rows * scale[..., None, None], 0.0)
-        information = np.einsum("cn,cnki,cnkj->nij", influence, rows, rows)
-        gradient = np.einsum("cn,cnki,cnk->ni", influence, rows, scaled)
-        cost = float(np.sum(weight * np.log1p(squared)))
+        information, gradient, cost = self.table.pull(points, widen)
         if self.anchors is not None:
-            cost += self.anchors.add(points, frame, information, gradient)
+            cost = cost + self.anchors.add(points, information, gradient)
         return information, gradient, cost
+
+    def cost(self, points: FloatArray, *, widen: float = 1.0) -> FloatArray:
+        """Return the cost (F,) alone."""
+        cost = self.table.cost(points, widen)
+        if self.anchors is not None:
+            cost = cost + self.anchors.cost(points)
+        return cost
+
+    def select(self, frames: npt.NDArray[np.intp]) -> Selected:
+        """Return those of some of the frames, in ascending order."""
+        return Selected(
+            self.table.select(frames),
+            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture)),
+        )
 
 
 def expected_error_px(landmarks: Landmarks) -> FloatArray:

@@ -29,13 +29,10 @@ JOINT_SIGMA = 0.35
 def observed_landmarks(observations: Observations, points: FloatArray) -> npt.NDArray[np.bool_]:
     """Return (T, 75) True where enough cameras saw a landmark and agree with the fit: two, or the only one."""
     needed = min(2, len(observations.origins))
-    agreeing = np.zeros((observations.frames, 75), dtype=int)
-    for frame in range(observations.frames):
-        scaled, depth = observations.residuals(points[frame], frame)
-        near = np.linalg.norm(np.nan_to_num(scaled, nan=np.inf), axis=-1) < AGREES_SIGMA
-        sure = observations.weight[:, frame] >= SURE_WEIGHT
-        agreeing[frame] = np.sum(near & sure & (depth > 0), axis=0)
-    return agreeing >= needed
+    scaled, depth = observations.residuals(points)
+    near = np.linalg.norm(np.nan_to_num(scaled, nan=np.inf), axis=-1) < AGREES_SIGMA
+    agreeing = np.sum(near & (observations.weight >= SURE_WEIGHT) & (depth > 0), axis=0)
+    return np.asarray(agreeing >= needed)
 
 
 def with_worn(observed: npt.NDArray[np.bool_], head: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -6,13 +6,16 @@ in the number of frames.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solveh_banded
 
+from bodydouble.hand_pose.batched_kinematics import difference, integrate
+from bodydouble.hand_pose.block_banded import Factor, solve_block_banded
 from bodydouble.hand_pose.human import Human
 from bodydouble.hand_pose.observations import Observations
-from bodydouble.hand_pose.pose_fit import PosePrior, linearise
+from bodydouble.hand_pose.pose_fit import BLOCK, PosePrior, linearise
 from bodydouble.hand_pose.skeleton import FINGERS
 from bodydouble.progress import Progress, silent
 
@@ -23,8 +26,14 @@ PELVIS_ACCELERATION = 6.0
 ACCELERATION = 40.0
 """rad/s^2 of body joints: everyday reaching peaks near 50 (elbow), fast throws are far above."""
 FINGER_ACCELERATION = 60.0
+LONGEST_STEP = 0.5
+"""rad or m."""
+LONGEST_GAP_S = 0.5
+"""Frames further apart than this are not tied to each other."""
 WINDOW, OVERLAP = 240, 40
 """Frames solved together and shared by neighbouring windows: memory stays the same for a recording of any length."""
+SETTLED = 1e-3
+"""rad or m: a window whose longest step is below is done with."""
 
 
 def smooth_trajectory(
@@ -35,13 +44,38 @@ def smooth_trajectory(
     refined = poses.copy()
     frames = len(poses)
     starts = list(range(0, max(frames - OVERLAP, 1), WINDOW - OVERLAP))
-    prior = PosePrior.of(human)
+    prior, information = PosePrior.of(human), acceleration_information(human)
     for number, start in enumerate(starts):
         stop = min(start + WINDOW, frames)
         for round_ in range(iterations):
-            _refine(human, refined, observations, times_s, prior, start, stop)
+            blocks, gradient = _equations(human, refined, observations, times_s, prior, information, start, stop)
+            step = -solve_block_banded(blocks, gradient)
+            longest = float(np.abs(step).max())
+            step *= min(1.0, LONGEST_STEP / max(longest, 1e-9))
+            refined[start:stop] = integrate(refined[start:stop], step)
             report(number * iterations + round_ + 1, len(starts) * iterations)
+            if longest < SETTLED:
+                break
+    report(1, 1)
     return refined
+
+
+def temporal_covariance(
+    human: Human, poses: FloatArray, observations: Observations, times_s: FloatArray, *, correlated: float, margin: int = 20
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Give the covariance (F, nv, nv) of each configuration in a run of frames, given all observations of that run and ``margin`` frames around.
+
+    Neighbouring frames' errors are alike: ``correlated`` of them count as one.
+    """
+    frames = len(poses)
+    prior, information = PosePrior.of(human), acceleration_information(human)
+    for start in range(0, frames, WINDOW - 2 * margin):
+        stop = min(start + WINDOW - 2 * margin, frames)
+        first, last = max(start - margin, 0), min(stop + margin, frames)
+        blocks, _ = _equations(
+            human, poses[first:last], observations, times_s[first:last], prior, information, 0, last - first, first, correlated
+        )
+        yield slice(start, stop), Factor.of(blocks).inverse_diagonal()[start - first : stop - first]
 
 
 def acceleration_information(human: Human) -> FloatArray:
@@ -55,59 +89,44 @@ def acceleration_information(human: Human) -> FloatArray:
     return information
 
 
-def _refine(
-    human: Human, poses: FloatArray, observations: Observations, times_s: FloatArray, prior: PosePrior, start: int, stop: int
-) -> None:
-    """Take one damped Gauss-Newton step on frames ``start`` to ``stop`` in place; earlier frames stay as they are."""
-    nv, count = human.nv, stop - start
-    information = acceleration_information(human)
-    blocks = np.zeros((3, count, nv, nv))  # [offset 0, 1, 2 frames back]
-    gradient = np.zeros((count, nv))
-    for row in range(count):
-        normal = linearise(human, poses[start + row], observations, start + row, prior)
-        blocks[0, row] = normal.hessian
-        gradient[row] = normal.gradient
-    first = max(start - 2, 0)
-    steps = np.array([human.difference(poses[k], poses[k + 1]) for k in range(first, stop - 1)])
-    diagonal = np.arange(nv)
-    for middle in range(max(start - 1, 1), stop - 1):
-        before, after = times_s[middle] - times_s[middle - 1], times_s[middle + 1] - times_s[middle]
-        span = (before + after) / 2
-        if not (0 < before < 0.5 and 0 < after < 0.5):
-            continue
-        coefficients = np.array([1 / before, -1 / before - 1 / after, 1 / after]) / span
-        acceleration = (steps[middle - first] / after - steps[middle - 1 - first] / before) / span
-        # An integral over time, in units of one observation at 30 frames a second, so that the frame rate does not change the result.
-        weight = information * span * 30.0
-        for a in range(3):
-            row = middle - 1 + a - start
-            if row < 0:
-                continue
-            gradient[row] += coefficients[a] * weight * acceleration
-            for b in range(a + 1):
-                if middle - 1 + b - start >= 0:
-                    blocks[a - b, row, diagonal, diagonal] += coefficients[a] * coefficients[b] * weight
-    step = -solve_block_banded(blocks, gradient)
-    step *= min(1.0, 0.5 / max(float(np.max(np.abs(step))), 1e-9))
-    for row in range(count):
-        poses[start + row] = human.integrate(poses[start + row], step[row])
+def _equations(
+    human: Human, poses: FloatArray, observations: Observations, times_s: FloatArray, prior: PosePrior, information: FloatArray,
+    start: int, stop: int, first_frame: int = 0, correlated: float = 1.0,
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """Return the normal equations (3, F, nv, nv) and (F, nv) of frames ``start`` to ``stop``; earlier frames stay as they are.
 
-
-def solve_block_banded(blocks: FloatArray, right: FloatArray) -> FloatArray:
-    """Solve a symmetric positive definite block-banded system.
-
-    ``blocks`` (K, N, n, n): ``blocks[k, i]`` is the block at block row i, block column i - k. ``right`` (N, n). Returns (N, n).
+    ``poses`` and ``times_s`` begin at ``first_frame`` of the observations.
     """
-    bands, count, size, _ = blocks.shape
-    bands = min(bands, count)
-    width = bands * size
-    lower = np.zeros((width, count * size))
-    row, column = np.indices((size, size))
-    for offset in range(bands):
-        for i in range(offset, count):
-            distance = offset * size + row - column
-            keep = distance >= 0
-            lower[distance[keep], ((i - offset) * size + column)[keep]] = blocks[offset, i][keep]
-    lower[0] += 1e-9
-    solution: FloatArray = solveh_banded(lower, right.ravel(), lower=True, overwrite_ab=True, check_finite=False)
-    return solution.reshape(count, size)
+    nv, count = human.nv, stop - start
+    blocks, gradient = np.zeros((3, count, nv, nv)), np.empty((count, nv))
+    for first in range(0, count, BLOCK):
+        part = slice(first, min(first + BLOCK, count))
+        seen = observations.select(np.arange(part.start, part.stop) + start + first_frame)
+        normal = linearise(human, poses[start + part.start : start + part.stop], seen, prior)
+        blocks[0, part], gradient[part] = normal.hessian, normal.gradient
+    if correlated != 1.0:
+        blocks[0] /= correlated
+    first = max(start - 2, 0)
+    middle = np.arange(first + 1, stop - 1)
+    if not len(middle):
+        return blocks, gradient
+    moves = difference(poses[first : stop - 1], poses[first + 1 : stop])
+    intervals = np.diff(times_s[first:stop])
+    before, after = intervals[:-1], intervals[1:]
+    span = (before + after) / 2
+    tied = (before > 0) & (before < LONGEST_GAP_S) & (after > 0) & (after < LONGEST_GAP_S)
+    before, after, span = (np.where(tied, value, 1.0) for value in (before, after, span))
+    coefficients = np.stack([1 / before, -1 / before - 1 / after, 1 / after]) / span
+    acceleration = (moves[1:] / after[:, None] - moves[:-1] / before[:, None]) / span[:, None]
+    # An integral over time, in units of one observation at 30 frames a second, so that the frame rate does not change the result.
+    weight = information * (np.where(tied, span, 0.0) * 30.0)[:, None]
+    diagonal = np.arange(nv)
+    for a in range(3):
+        row = middle - 1 + a - start
+        inside = row >= 0
+        gradient[row[inside]] += (coefficients[a, :, None] * weight * acceleration)[inside]
+        for b in range(a + 1):
+            inside = row - a + b >= 0
+            added = (coefficients[a] * coefficients[b])[inside, None] * weight[inside]
+            blocks[a - b, row[inside, None], diagonal, diagonal] += added
+    return blocks, gradient

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, estimate_bones, length_sigmas, stature_from_limbs, typical_lengths
+from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, estimate_constants, length_sigmas, stature_from_limbs, typical_lengths
 from bodydouble.hand_pose.human import BONES
 from bodydouble.hand_pose.observations import Observations
 from bodydouble.hand_pose.skeleton import TYPICAL_LENGTHS
@@ -22,8 +22,8 @@ def test_typical_lengths_grow_with_the_stature():
 def test_bone_lengths_of_another_person_are_found_within_a_few_percent(simulated):
     seen = Observations.of(simulated.landmarks, simulated.rig)
     frames = np.arange(0, 30, 4)
-    poses = [np.array(simulated.configurations[frame]) for frame in frames]
-    lengths, fitted = estimate_bones(seen, frames, poses, 1.70)
+    found = estimate_constants(seen, frames, simulated.configurations[frames], 1.70)
+    lengths, fitted = found.lengths, found.poses
     share = lengths / simulated.human.lengths - 1
     assert np.abs(share[LIMBS]).max() < 0.03
     assert abs(share[BONES.index("shoulder_half_width")]) < 0.06  # the clavicle moves, so that where it begins is hard to see
@@ -37,7 +37,7 @@ def test_bones_that_nobody_saw_keep_their_typical_length(simulated, hide):
     hidden = np.zeros((4, 30, 75), dtype=bool)
     hidden[:, :, 33:] = True
     seen = Observations.of(hide(simulated.landmarks, hidden), simulated.rig)
-    lengths, _ = estimate_bones(seen, np.array([3, 20]), [np.array(simulated.configurations[i]) for i in (3, 20)], 1.80)
+    lengths = estimate_constants(seen, np.array([3, 20]), simulated.configurations[[3, 20]], 1.80).lengths
     unseen = [index for index, name in enumerate(BONES) if name.endswith(("_middle", "_distal"))]
     np.testing.assert_allclose(lengths[unseen], typical_lengths(1.80)[unseen], rtol=1e-3)
 
@@ -45,7 +45,7 @@ def test_bones_that_nobody_saw_keep_their_typical_length(simulated, hide):
 def test_one_frame_says_less_than_the_prior_and_gives_no_absurd_length(make_simulated):
     person = make_simulated(frames=1, noise_px=15.0)
     seen = Observations.of(person.landmarks, person.rig)
-    lengths, _ = estimate_bones(seen, np.array([0]), [np.array(person.configurations[0])], 1.75)
+    lengths = estimate_constants(seen, np.array([0]), person.configurations[:1], 1.75).lengths
     assert np.abs(lengths / typical_lengths(1.75) - 1).max() < 0.25
 
 

@@ -56,7 +56,7 @@ def truth(sharp):
 def exact(sharp, estimated):
     """A motion that is the truth, observed everywhere to a millimetre."""
     return replace(
-        estimated, times_s=sharp.times_s, landmarks=sharp.points, landmark_sigma=np.full((FRAMES, 75), 0.001),
+        estimated, times_s=sharp.times_s, landmarks=sharp.points, landmark_sigma=np.full((FRAMES, 75), 0.001), landmark_covariance=None,
         landmark_source=np.full((FRAMES, 75), Source.OBSERVED), relabelled=np.zeros((CAMERAS, FRAMES)), frame="room",
     )  # fmt: skip
 
@@ -329,7 +329,9 @@ def test_landmarks_without_anybody_are_evaluated_to_nothing(judge, sharp, exact)
     nobody = Landmarks(
         sharp.landmarks.cameras, sharp.landmarks.times_s, np.full((*shape, 2), np.nan), np.full(shape, np.nan), np.full((*shape, 3), np.nan)
     )
-    missing = replace(exact, landmarks=np.full((FRAMES, 75, 3), np.nan), landmark_sigma=np.full((FRAMES, 75), np.nan))
+    missing = replace(
+        exact, landmarks=np.full((FRAMES, 75, 3), np.nan), landmark_sigma=np.full((FRAMES, 75), np.nan), landmark_covariance=None
+    )
     values = judge(missing, landmarks=nobody).as_dict()
     assert values["lost_track_ratio"] == 1
     assert values["mkpe_mm"] is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bodydouble.errors import DataError, UnknownNameError
-from bodydouble.hand_pose.human_motion import HumanMotion, Source
+from bodydouble.hand_pose.human_motion import HumanMotion, Source, packed
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def test_no_frames_and_no_flags_survive_a_file_too(motion, tmp_path):
     same(HumanMotion.load(tmp_path / "none.h5"), none)
 
 
-@pytest.mark.parametrize("name", ["link_poses", "joint_angles", "joint_source", "base_pose", "landmarks", "landmark_sigma", "landmark_source",
-                                  "relabelled", "fit_error_px", "triangulated"])  # fmt: skip
+@pytest.mark.parametrize("name", ["link_poses", "joint_angles", "joint_source", "base_pose", "landmarks", "landmark_sigma", "landmark_covariance",
+                                  "landmark_source", "relabelled", "fit_error_px", "triangulated"])  # fmt: skip
 def test_a_wrong_shape_is_refused_by_name(motion, name):
     with pytest.raises(ValueError, match=rf"HumanMotion\.{name} has shape"):
         replace(motion, **{name: np.zeros((3, 2))})
@@ -80,3 +80,14 @@ def test_a_file_of_something_else_is_refused_by_name(tmp_path):
     for name in ("text", "other", "absent"):
         with pytest.raises(DataError, match=rf"{name}\.h5 is not a human motion file"):
             HumanMotion.load(tmp_path / f"{name}.h5")
+
+
+def test_covariances_survive_packing_and_a_motion_without_them_has_spheres(estimated):
+    motion = estimated
+    full = motion.spread()
+    known = np.isfinite(full).all(axis=(2, 3))
+    assert known.any()
+    np.testing.assert_array_equal(packed(full), motion.landmark_covariance)
+    np.testing.assert_allclose(np.sqrt(np.linalg.eigvalsh(full[known])[:, -1]), motion.landmark_sigma[known])
+    old = replace(motion, landmark_covariance=None).spread()
+    np.testing.assert_allclose(old[known], motion.landmark_sigma[known][:, None, None] ** 2 * np.eye(3))

@@ -9,10 +9,21 @@ import pytest
 
 from bodydouble.hand_pose.depth_prior import DepthPrior
 from bodydouble.hand_pose.observations import Observations
-from bodydouble.hand_pose.pose_fit import LIMIT_SIGMA, PosePrior, fit_pose, linearise
+from bodydouble.hand_pose.pose_fit import LIMIT_SIGMA, Expected, Linearisation, PosePrior, cost_of, fit_poses
+from bodydouble.hand_pose.pose_fit import linearise as linearise_frames
 from bodydouble.hand_pose.skeleton import JOINTS
 
 EPSILON = 1e-6
+
+
+def linearise(human, q, observations, frame: int, prior, **options) -> Linearisation:
+    """The normal equations of one frame."""
+    found = linearise_frames(human, q[None], observations.select(np.array([frame])), prior, **options)
+    return Linearisation(found.hessian[0], found.gradient[0], found.cost[0])
+
+
+def fit_pose(human, start, observations, frame: int, **options) -> np.ndarray:
+    return fit_poses(human, start[None], observations, np.array([frame]), **options)[0]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +87,7 @@ def test_the_depth_prior_adds_its_own_gradient(make_simulated):
 @pytest.mark.parametrize("frame", [0, 11, 29])
 def test_a_person_is_found_again_from_a_start_that_is_off(simulated, seen, frame):
     human = simulated.human
-    q = fit_pose(human, shaken(simulated, frame, by=0.2), seen, frame, PosePrior.of(human), widen=(16.0, 4.0, 1.0), iterations=12)
+    q = fit_pose(human, shaken(simulated, frame, by=0.2), seen, frame, widen=(16.0, 4.0, 1.0), iterations=12)
     error = millimetres(simulated, q, frame)
     assert np.median(error) < 4
     assert error.max() < 15
@@ -86,7 +97,7 @@ def test_one_camera_that_sees_somebody_else_is_overruled(simulated):
     pixels = np.array(simulated.landmarks.pixels)
     pixels[2] += [150.0, -40.0]
     seen = Observations.of(replace(simulated.landmarks, pixels=pixels), simulated.rig)
-    q = fit_pose(simulated.human, simulated.configurations[0], seen, 0, PosePrior.of(simulated.human), widen=(4.0, 1.0), iterations=12)
+    q = fit_pose(simulated.human, simulated.configurations[0], seen, 0, widen=(4.0, 1.0), iterations=12)
     assert np.median(millimetres(simulated, q, 0)) < 6
 
 
@@ -106,7 +117,7 @@ def test_the_range_of_a_joint_gives_way_a_little_and_no_more(simulated, seen):
     landmarks = simulated.landmarks
     one = replace(landmarks, times_s=landmarks.times_s[:, :1], pixels=pixels, confidence=landmarks.confidence[:, :1],
                   shape_m=landmarks.shape_m[:, :1])  # fmt: skip
-    q = fit_pose(human, simulated.configurations[0], Observations.of(one, simulated.rig), 0, PosePrior.of(human), iterations=20)
+    q = fit_pose(human, simulated.configurations[0], Observations.of(one, simulated.rig), 0, iterations=20)
     angle = human.difference(human.rest, q)[column]
     assert lower - 5 * LIMIT_SIGMA < angle < lower + LIMIT_SIGMA
 
@@ -115,19 +126,19 @@ def test_what_no_camera_sees_goes_to_rest_or_stays_where_it_is_predicted(simulat
     hidden = np.zeros((4, 30, 75), dtype=bool)
     hidden[:, :, 33:54] = True
     seen = Observations.of(hide(simulated.landmarks, hidden), simulated.rig)
-    human, prior = simulated.human, PosePrior.of(simulated.human)
+    human = simulated.human
     start = simulated.configurations[0]
     columns = [human.columns(f"left_{finger}_pip").start for finger in ("index", "middle", "ring", "little")]
-    alone = human.difference(human.rest, fit_pose(human, start, seen, 0, prior, iterations=20))[columns]
+    alone = human.difference(human.rest, fit_pose(human, start, seen, 0, iterations=20))[columns]
     assert np.abs(alone).max() < 0.03
-    strong = np.full(human.nv, 100.0)
-    held = fit_pose(human, start, seen, 0, prior, predicted=start, predicted_information=strong, iterations=20)
+    strong = Expected(start[None], np.full((1, human.nv), 100.0))
+    held = fit_pose(human, start, seen, 0, expected=strong, iterations=20)
     np.testing.assert_allclose(human.difference(human.rest, held)[columns], human.difference(human.rest, start)[columns], atol=0.01)
 
 
 def test_nothing_seen_leaves_a_pose_that_is_finite(simulated, hide):
     blind = Observations.of(hide(simulated.landmarks, np.ones((4, 30, 75), dtype=bool)), simulated.rig)
-    q = fit_pose(simulated.human, simulated.configurations[0], blind, 0, PosePrior.of(simulated.human))
+    q = fit_pose(simulated.human, simulated.configurations[0], blind, 0)
     assert np.isfinite(q).all()
 
 
@@ -138,6 +149,23 @@ def test_the_pelvis_has_no_rest_pose():
     human = Human(typical_lengths(1.73))
     prior = PosePrior.of(human)
     step = np.concatenate([[3.0, -2.0, 1.0, 0.5, 2.0, -1.0], np.zeros(human.nv - 6)])
-    _, gradient, cost = prior.pull(human, human.integrate(human.rest, step))
+    _, gradient, cost = prior.pull(human.integrate(human.rest, step)[None])
     assert cost < 1e-6
     assert np.abs(gradient).max() < 1e-6
+
+
+def test_frames_fitted_together_are_those_fitted_alone(simulated, seen):
+    frames = np.array([2, 9, 20])
+    starts = np.stack([shaken(simulated, int(frame), by=0.1, seed=int(frame)) for frame in frames])
+    together = fit_poses(simulated.human, starts, seen, frames, widen=(4.0, 1.0))
+    for row, frame in enumerate(frames):
+        alone = fit_pose(simulated.human, starts[row], seen, int(frame), widen=(4.0, 1.0))
+        np.testing.assert_allclose(together[row], alone, atol=1e-6)
+
+
+def test_the_cost_alone_is_that_of_the_normal_equations(simulated, seen):
+    frames = np.arange(4)
+    prior, chosen = PosePrior.of(simulated.human), seen.select(frames)
+    q = np.stack([shaken(simulated, int(frame), by=0.3) for frame in frames])
+    full = linearise_frames(simulated.human, q, chosen, prior, widen=2.0).cost
+    np.testing.assert_allclose(cost_of(simulated.human, q, chosen, prior, widen=2.0), full)

@@ -1,33 +1,14 @@
-"""The whole trajectory: the banded solver against a dense one, and smoothing that removes noise but not motion."""
+"""The whole trajectory: smoothing that removes noise but not motion."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bodydouble.hand_pose import trajectory_fit
 from bodydouble.hand_pose.observations import Observations
-from bodydouble.hand_pose.trajectory_fit import acceleration_information, smooth_trajectory, solve_block_banded
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 4), st.integers(0, 2**32 - 1))
-def test_the_banded_solution_is_the_dense_one(bands, count, size, seed):
-    rng = np.random.default_rng(seed)
-    dense = np.zeros((count * size, count * size))
-    blocks = np.zeros((bands, count, size, size))
-    for offset in range(bands):
-        for i in range(offset, count):
-            block = rng.normal(size=(size, size))
-            if offset == 0:
-                block = block @ block.T + 4 * bands * size * np.eye(size)
-            blocks[offset, i] = block
-            rows, columns = slice(i * size, (i + 1) * size), slice((i - offset) * size, (i - offset + 1) * size)
-            dense[rows, columns], dense[columns, rows] = block, block.T
-    right = rng.normal(size=(count, size))
-    np.testing.assert_allclose(solve_block_banded(blocks, right).ravel(), np.linalg.solve(dense, right.ravel()), atol=1e-7)
+from bodydouble.hand_pose.pose_fit import PosePrior, linearise
+from bodydouble.hand_pose.trajectory_fit import acceleration_information, smooth_trajectory, temporal_covariance
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +92,20 @@ def test_the_pelvis_is_the_steadiest_and_fingers_the_quickest(simulated):
     information = acceleration_information(simulated.human)
     elbow, tip = (information[simulated.human.columns(name)][0] for name in ("left_elbow_flexion", "left_index_dip"))
     assert information[0] > elbow > tip > 0
+
+
+def test_the_covariance_with_time_is_smaller_than_a_frames_own_and_windows_change_it_little(simulated, monkeypatch):
+    seen = Observations.of(simulated.landmarks, simulated.rig)
+    ((_, whole),) = temporal_covariance(simulated.human, simulated.configurations, seen, simulated.times_s, correlated=1.0)
+    own = linearise(simulated.human, simulated.configurations, seen.select(np.arange(30)), PosePrior.of(simulated.human)).hessian
+    alone = np.linalg.inv(own)
+    diagonal = np.arange(simulated.human.nv)
+    assert (whole[:, diagonal, diagonal] <= alone[:, diagonal, diagonal] * 1.001).all()
+    assert np.linalg.eigvalsh(whole).min() > 0
+    monkeypatch.setattr(trajectory_fit, "WINDOW", 24)
+    found = list(temporal_covariance(simulated.human, simulated.configurations, seen, simulated.times_s, correlated=1.0, margin=8))
+    assert [part.start for part, _ in found] == [0, 8, 16, 24]
+    parts = np.concatenate([block for _, block in found])
+    ratio = parts[:, diagonal, diagonal] / whole[:, diagonal, diagonal]
+    assert np.quantile(ratio, 0.02) > 0.9
+    assert np.quantile(ratio, 0.98) < 1.2

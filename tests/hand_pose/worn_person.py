@@ -84,7 +84,7 @@ def _pose(human: Human, t: float) -> FloatArray:
         target[LANDMARK_NAMES.index(f"{side}_hand_wrist")] = (
             0.42 + 0.08 * np.sin(2 * t + sign), 0.18 * sign + 0.1 * np.sin(1.3 * t), 1.1 + 0.06 * np.cos(3 * t + sign)
         )  # fmt: skip
-        q = reach(human, q, target, side, UP)
+        q = reach(human, q[None], target[None], side, UP)[0]
         bend = np.zeros(human.nv)
         bend[human.columns(f"{side}_forearm_pronation")] = 0.9 + 0.3 * np.sin(t)
         bend[human.columns(f"{side}_wrist_flexion")] = -0.3 + 0.2 * np.sin(2 * t)
