@@ -27,7 +27,7 @@ _JUDGES = 120
 _STEPS = 5
 _ENOUGH = 1e-5
 """rad, m: a step that short is the last one."""
-_WIDTHS = (4.0, 1.0)
+_WIDEST = 5.0
 """The loss is first that much wider, so that a start that is a few pixels out is drawn in (graduated non-convexity)."""
 AGREES = 4.0
 """A point agrees with a pose if it is less than so many sigma off."""
@@ -45,6 +45,8 @@ class BodyPose:
     """(6, 6) as in ``BodyMotion``, of what the sights alone say, the points taken as they are."""
     agrees: BoolArray
     """(n,)"""
+    scale: float
+    """By how much these sights are worse than ``sigma_rad`` says, at least 1: in a fast turn all features are less certain."""
 
 
 def weight_of(square: FloatArray) -> FloatArray:
@@ -77,15 +79,16 @@ def find_pose(T_guess: FloatArray, views: Views, points: Points, sigma_rad: Floa
     tried = np.concatenate([T_guess[None], _solve_samples(T_guess, picks, views, points)])
     tried = tried[np.isfinite(tried).all(axis=(1, 2))]
     judges = rng.choice(n, min(n, _JUDGES), replace=False)
-    best = tried[int(_costs(tried, views.take(judges), points.take(judges), _WIDTHS[0] * sigma_rad[judges]).argmin())]
+    best = tried[int(_costs(tried, views.take(judges), points.take(judges), _WIDEST * sigma_rad[judges]).argmin())]
     return refine_pose(best, views, points, sigma_rad)
 
 
 def refine_pose(T: FloatArray, views: Views, points: Points, sigma_rad: FloatArray) -> BodyPose | None:
     """Return the best pose near ``T``; None where the sights do not decide it."""
-    for width in _WIDTHS:
+    scale = 1.0
+    for width in (_WIDEST, 1.0):
         for _ in range(_STEPS):
-            H, g, _ = _normal(T, views, points, width * sigma_rad)
+            H, g, _ = _normal(T, views, points, max(width, scale) * sigma_rad)
             try:
                 step = np.linalg.solve(H + 1e-9 * np.diag(np.diag(H)), -g)
             except np.linalg.LinAlgError:
@@ -95,12 +98,16 @@ def refine_pose(T: FloatArray, views: Views, points: Points, sigma_rad: FloatArr
                 return None
             if np.abs(step).max() < _ENOUGH:
                 break
-    H, _, square = _normal(T, views, points, sigma_rad)
+        square = _normal(T, views, points, sigma_rad)[2]
+        near = square[square < (_WIDEST * AGREES) ** 2]
+        # Of two residuals of equal sigma, the median of their squared length is 2 ln 2.
+        scale = max(1.0, float(np.sqrt(np.median(near) / (2 * np.log(2))))) if len(near) else 1.0
+    H, _, square = _normal(T, views, points, scale * sigma_rad)
     try:
         covariance = np.linalg.inv(H)
     except np.linalg.LinAlgError:
         return None
-    return BodyPose(T, covariance, np.asarray(square < AGREES**2))
+    return BodyPose(T, covariance, np.asarray(square < AGREES**2), scale)
 
 
 def _normal(T: FloatArray, views: Views, points: Points, sigma_rad: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -31,8 +31,8 @@ _LEAST_KNOWN = 0.3
 """1/m: points whose inverse distance is known worse are not used yet."""
 _NEAREST_M = 0.15
 _FIRST_NOISE_PX = 0.4
-_NOISE_PX = (0.2, 2.0)
-"""Bounds of what a feature's error may be: smaller ones would take for wrong what a fast turn has blurred."""
+_NOISE_PX = (0.1, 2.0)
+"""Bounds of what a feature's error may be: below a tenth of a pixel nothing is believed."""
 _MOST_TRAVEL = 2.0
 """m/s: what is taken for granted about speed when the body is looked for again after a gap."""
 
@@ -52,6 +52,8 @@ class Chain:
         self.piece_of_point = np.full(sights.points, -1)
         self.wrong = np.zeros(sights.points, dtype=np.bool_)
         """(P,) points that move, or were never one point."""
+        self.scale = np.ones(sights.moments)
+        """(T,) by how much the sights of a moment are worse than ``noise_px``."""
         self.noise_px = _FIRST_NOISE_PX
         self.late = bool((np.abs(np.nan_to_num(late_s)) > 1e-6).any())
         self._still = Views.of(sights, T_body_camera, np.zeros_like(late_s), self.rate)
@@ -60,9 +62,10 @@ class Chain:
         """Return what the body saw in these sights, with the rates known so far."""
         return Views.of(self.sights.take(rows), self._T_body_camera, self._late_s, self.rate) if self.late else self._still.take(rows)
 
-    def sigma_rad(self, rows: IntArray) -> FloatArray:
+    def sigma_rad(self, rows: IntArray, *, scaled: bool = True) -> FloatArray:
         """Return one standard deviation of each sight."""
-        return self.noise_px * self.sights.sigma_rad[rows]
+        sigma = self.noise_px * self.sights.sigma_rad[rows]
+        return sigma * self.scale[self.sights.moment[rows]] if scaled else sigma
 
     def grow(self, tell: Callable[[int], None] = lambda moment: None) -> None:
         """Find the pose of every moment in order."""
@@ -98,13 +101,13 @@ class Chain:
             return
         before = np.flatnonzero(self.piece[:moment] == piece)[-2:]
         guess = self._predicted(before, moment)
-        found = find_pose(guess, self.views(rows), self.points.take(self.sights.point[rows]), self.sigma_rad(rows), seed=moment)
+        found = find_pose(guess, self.views(rows), self.points.take(self.sights.point[rows]), self.sigma_rad(rows, scaled=False), seed=moment)
         if found is None or found.agrees.sum() < max(FEWEST_POINTS, LEAST_SHARE * len(rows)):
             return
         gone = float(np.linalg.norm(found.T[:3, 3] - self.T[before[-1], :3, 3]))
         if gone > 0.1 + 2 * _MOST_TRAVEL * (self._times_s[moment] - self._times_s[before[-1]]):
             return
-        self.T[moment], self.piece[moment] = found.T, piece
+        self.T[moment], self.piece[moment], self.scale[moment] = found.T, piece, found.scale
 
     def _predicted(self, before: IntArray, moment: int) -> FloatArray:
         """Return the pose if the body goes on as it did, and tell ``rate``."""

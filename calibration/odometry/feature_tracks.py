@@ -23,7 +23,7 @@ _LEVELS = 4
 """Halvings of the image in which a feature is first looked for: it may move by about 100 px."""
 _RETURN_PX = 0.5
 """How far off a feature may come back when it is followed to the new image and back again (Kalal et al., "Forward-backward error", ICPR 2010)."""
-_MOST = 220
+_MOST = 160
 _APART_PX = 14
 _QUALITY = 0.004
 """Least corner strength, as a share of the strongest in the image (Shi and Tomasi, "Good features to track", CVPR 1994)."""

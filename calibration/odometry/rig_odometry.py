@@ -110,7 +110,7 @@ def _locate_all(chain: Chain, piece: int) -> tuple[IntArray, FloatArray]:
     missed = [m for m in np.flatnonzero(chain.piece < 0) if known[0] - 30 <= m <= known[-1] + 30]
     for moment in [*known, *missed[::-1]]:
         rows = chain.known_rows(int(moment), piece)
-        views, points, sigma = chain.views(rows), chain.points.take(chain.sights.point[rows]), chain.sigma_rad(rows)
+        views, points, sigma = chain.views(rows), chain.points.take(chain.sights.point[rows]), chain.sigma_rad(rows, scaled=False)
         if chain.piece[moment] == piece:
             found = refine_pose(chain.T[moment], views, points, sigma)
         else:
@@ -119,7 +119,7 @@ def _locate_all(chain: Chain, piece: int) -> tuple[IntArray, FloatArray]:
         if found is None or found.agrees.sum() < max(FEWEST_POINTS, LEAST_SHARE * len(rows)):
             chain.piece[moment], chain.T[moment] = -1, np.nan
             continue
-        chain.piece[moment], chain.T[moment] = piece, found.T
+        chain.piece[moment], chain.T[moment], chain.scale[moment] = piece, found.T, found.scale
         agree[moment], covariance[moment] = found.agrees.sum(), found.covariance
     return agree, covariance
 
