@@ -119,8 +119,11 @@ def _features(colours: Float32Array, seen: BoolArray) -> Float32Array:
 
     inside = sum(colours[:, _MIDDLE + k] for k in range(-2, 3)) / np.float32(5)
     along = np.einsum("kchs,chs->kch", inside, share) / np.maximum(np.einsum("chs->ch", share), 1.0)
-    between = np.einsum("kchs,chs->khs", inside, share) / np.maximum(share.sum(axis=0), 1.0)
-    off_axis, off_views = inside - along[..., None], inside - between[:, None]
+    coloured = (
+        share * (np.abs(colours[1:]).max(axis=(0, 1, 3, 4)) > 0)[:, None, None]
+    )  # a grey camera tells nothing about another's colours
+    between = np.einsum("kchs,chs->khs", inside, coloured) / np.maximum(coloured.sum(axis=0), 1.0)
+    off_axis, off_views = inside - along[..., None], (inside - between[:, None]) * (coloured > 0)
     found[:, 4] = mean(_saturated(off_axis[1] ** 2 + off_axis[2] ** 2, _ALONG))
     found[:, 5] = mean(_saturated(off_axis[0] ** 2, _LIGHT))
     found[:, 6] = mean(_saturated(off_views[1] ** 2 + off_views[2] ** 2, _ALONG))
