@@ -7,10 +7,10 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from drawn_arm import FOREARM_M, POSES, WRIST, drawn_views, hand_before, turned
 
 from bodydouble.hand_pose.forearm import candidates, find_forearm
 from bodydouble.hand_pose.limb_contrast import View
-from tests.hand_pose.drawn_arm import FOREARM_M, POSES, WRIST, drawn_views, hand_before, turned
 
 DOWN_AND_BACK = np.array([0.35, 0.80, -0.49])
 DOWN_AND_BACK /= np.linalg.norm(DOWN_AND_BACK)

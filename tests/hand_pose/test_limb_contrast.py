@@ -6,10 +6,10 @@ import dataclasses
 
 import cv2
 import numpy as np
+from drawn_arm import FOREARM_M, MODEL, RADII_M, WRIST, drawn_views, turned
 
 from bodydouble.calibration.cameras.fisheye import FisheyeCamera
 from bodydouble.hand_pose.limb_contrast import FEATURES, THICKNESSES, View, limb_features
-from tests.hand_pose.drawn_arm import FOREARM_M, MODEL, RADII_M, WRIST, drawn_views, turned
 
 TRUE = np.array([0.35, 0.80, -0.49]) / np.linalg.norm([0.35, 0.80, -0.49])
 SHARES = np.linspace(0.2, 0.95, 7)
