@@ -144,7 +144,7 @@ def prepare(recording: Recording, settings: ProcessSettings = ProcessSettings(),
         recording, rig, frame_sets, settings.tag_map, workers=settings.workers, progress=lambda done, total: progress("locate", done, total)
     )
     landmarks, detect_seconds = timed_detection(
-        lambda report: detect(recording, frame_sets, rig=rig, workers=settings.workers, progress=report),
+        lambda report: detect(recording, frame_sets, rig=rig, camera_poses=located.camera_poses, workers=settings.workers, progress=report),
         lambda done, total: progress("detect", done, total),
     )
     return Prepared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,84 +11,117 @@ import numpy.typing as npt
 
 from bodydouble import assets
 from bodydouble.cache import file_sha256
-from bodydouble.calibration import CameraModel, Rig
+from bodydouble.calibration import CameraModel, Rig, assumed_rig
+from bodydouble.calibration.transform import invert
 from bodydouble.capture import FrameSets, Recording
-from bodydouble.capture.frame_blocks import Arrays
 from bodydouble.capture.frame_results import FrameFunction, frame_results
-from bodydouble.hand_pose import detector, hand_search
+from bodydouble.hand_pose import detector
+from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
 from bodydouble.hand_pose.detector import Detector, DetectorSettings, settings_text
-from bodydouble.hand_pose.hand_search import HandSearch, HandSearchSettings, in_video, settings_values
-from bodydouble.hand_pose.landmarks import Landmarks
+from bodydouble.hand_pose.hand_tracker import HandTrackerSettings
+from bodydouble.hand_pose.landmarks import LEFT_HAND, POSE, RIGHT_HAND, Landmarks
+from bodydouble.hand_pose.rig_hands import hands_of_rig
 from bodydouble.progress import Progress, silent
+
+FloatArray = npt.NDArray[np.float64]
 
 POSE_MODEL = "pose_landmarker_full.task"
 HAND_MODEL = "hand_landmarker_full.task"
 
 _SHAPES = {"pixels": (75, 2), "confidence": (75,), "shape_m": (75, 3)}
+HANDS_ALONE = 0.5
+"""Share of a recording's frames with a person below which hands are looked for by themselves in static cameras."""
 
 
 def detect(
-    recording: Recording, frame_sets: FrameSets, settings: DetectorSettings = DetectorSettings(), *,
-    rig: Rig | None = None, search: HandSearchSettings = HandSearchSettings(), workers: int | None = None, progress: Progress = silent,
+    recording: Recording, frame_sets: FrameSets, settings: DetectorSettings = DetectorSettings(), *, rig: Rig | None = None,
+    camera_poses: CameraPoses | None = None, tracker: HandTrackerSettings = HandTrackerSettings(), workers: int | None = None, progress: Progress = silent,
 ) -> Landmarks:  # fmt: skip
     """Return the landmarks of one person in every camera of ``frame_sets``.
 
-    In cameras that ``rig`` mounts on "room", or if there is no rig, the pose model finds the person; in those on other bodies only hands are looked for.
-    Frames that were detected before, in any range, come from the cache. Up to ``workers`` processes run at a time (by default one a core).
+    In cameras that ``rig`` mounts on "room", or if there is no rig, the pose model finds the person; where it finds nobody in most frames, only hands are
+    looked for, as always in cameras on other bodies. Cameras on several bodies need ``camera_poses`` to help each other. What was found before comes
+    from the cache. Up to ``workers`` processes run at a time (by default one a core).
     Raises: MissingDependencyError without models; DataError if a video breaks or a process is killed.
     """
-    worn = [name for name in frame_sets.cameras if rig is not None and rig.camera(name).body != "room"]
-    static = [name for name in frame_sets.cameras if name not in worn]
+    worn = tuple(name for name in frame_sets.cameras if rig is not None and rig.camera(name).body != ROOM)
+    static = tuple(name for name in frame_sets.cameras if name not in worn)
     models = (assets.path_of(POSE_MODEL), assets.path_of(HAND_MODEL))
     hashes = {path.name: file_sha256(path) for path in (models if static else models[1:])}
     wanted = {camera: frame_sets.frame_index[row][frame_sets.present[row]] for row, camera in enumerate(frame_sets.cameras)}
     total = sum(map(len, wanted.values()))
-    found: dict[str, Arrays] = {}
+    arrays = {name: np.full((*frame_sets.present.shape, *shape), np.nan) for name, shape in _SHAPES.items()}
     if static:
-        found |= frame_results(
+        found = frame_results(
             recording, {camera: wanted[camera] for camera in static},
             stage="landmarks", key=(settings, hashes, Path(detector.__file__), Path(__file__)), shapes=_SHAPES, make=_MakeDetector(*models, settings),
             workers=workers, progress=lambda done, _: progress(done, total),
         )  # fmt: skip
-    for camera in worn:
-        assert rig is not None
-        before = sum(len(wanted[name]) for name in found)
-        model = in_video(rig.camera(camera).model, recording.image_size(camera), recording.crop_origin(camera))
-        found |= frame_results(
-            recording, {camera: wanted[camera]}, stage="hands",
-            key=(search, type(model).__name__, model, hashes[models[1].name], Path(hand_search.__file__), Path(detector.__file__)),
-            shapes=_SHAPES, make=_MakeHandSearch(models[1], model, search), noun="hand detector",
-            workers=workers, progress=lambda done, _, before=before: progress(before + done, total),  # type: ignore[misc]
+        for camera in static:
+            row = frame_sets.cameras.index(camera)
+            for name, array in arrays.items():
+                array[row, frame_sets.present[row]] = found[camera][name]
+    persons = np.isfinite(arrays["pixels"][:, :, POSE]).any(axis=(2, 3)).any(axis=0)
+    alone = not worn and float(persons.mean()) < HANDS_ALONE and (rig is not None or len(static) == 1)
+    if worn or alone:
+        cameras = worn or static
+        known = rig if rig is not None else _assumed(recording, cameras)
+        before = sum(len(wanted[camera]) for camera in static)
+        hands = hands_of_rig(
+            recording, frame_sets, cameras, {name: _in_video(known, recording, name) for name in cameras},
+            _in_rig(known, cameras, len(frame_sets), camera_poses), models[1], tracker, worn=not alone, workers=workers,
+            progress=lambda done, of: progress(before + (total - before) * done / max(of, 1), total) if worn else None,
         )  # fmt: skip
-    arrays = {name: np.full((*frame_sets.present.shape, *shape), np.nan) for name, shape in _SHAPES.items()}
+        rows = [LEFT_HAND, RIGHT_HAND] if alone else [slice(0, 75)]
+        for camera in cameras:
+            row = frame_sets.cameras.index(camera)
+            for name, array in arrays.items():
+                for part in rows:
+                    array[row][:, part] = hands[camera][name][:, part]
     for row, camera in enumerate(frame_sets.cameras):
-        for name, array in arrays.items():
-            array[row, frame_sets.present[row]] = found[camera][name]
         origin = recording.crop_origin(camera)
         if origin is not None:
             arrays["pixels"][row] += origin
     used = settings_text(settings, hashes) if static else hashes
     return Landmarks(
-        frame_sets.cameras, frame_sets.camera_times_s, settings={**used, **(settings_values(search) if worn else {})}, **arrays
+        frame_sets.cameras, frame_sets.camera_times_s, settings={**used, **(_tracker_text(tracker) if worn or alone else {})}, **arrays
     )
 
 
-@dataclass(frozen=True)
-class _MakeHandSearch:
-    """Loads the model in the process that uses it."""
+def _assumed(recording: Recording, cameras: tuple[str, ...]) -> Rig:
+    """Return a rig for a single camera that nobody calibrated. Several without a rig have no common frame: the first stands for each."""
+    return assumed_rig(cameras[0], recording.image_size(cameras[0]))
 
-    hand_model: Path
-    model: CameraModel
-    settings: HandSearchSettings
 
-    def __call__(self) -> FrameFunction:
-        search = HandSearch(self.hand_model, self.model, self.settings)
+def _in_video(rig: Rig, recording: Recording, camera: str) -> CameraModel:
+    """Return the model for the pixels of a video, which may be a declared part of the calibrated image."""
+    model, origin = rig.camera(camera).model, recording.crop_origin(camera)
+    if origin is None:
+        return model
+    u, v = model.center
+    moved: CameraModel = dataclasses.replace(  # type: ignore[type-var]
+        model, image_size=recording.image_size(camera), center=(u - origin[0], v - origin[1])
+    )
+    return moved
 
-        def find(rgb: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float64]]:
-            view = search.detect(rgb)
-            return {name: getattr(view, name) for name in _SHAPES}
 
-        return find
+def _in_rig(rig: Rig, cameras: tuple[str, ...], frames: int, camera_poses: CameraPoses | None) -> FloatArray:
+    """Return poses (C, T, 4, 4) of cameras in the frame of the body that most of them are on; NaN where the others' are not known."""
+    bodies = [rig.camera(name).body for name in cameras]
+    main = max(dict.fromkeys(bodies), key=bodies.count)
+    T_main_camera = np.full((len(cameras), frames, 4, 4), np.nan)
+    for row, (name, body) in enumerate(zip(cameras, bodies, strict=True)):
+        if body == main:
+            T_main_camera[row] = rig.camera(name).T_body_camera
+        elif camera_poses is not None:
+            guide = cameras[bodies.index(main)]
+            T_main_world = rig.camera(guide).T_body_camera @ invert(camera_poses.of_camera(guide))
+            T_main_camera[row] = T_main_world @ camera_poses.of_camera(name)
+    return T_main_camera
+
+
+def _tracker_text(settings: HandTrackerSettings) -> dict[str, str]:
+    return {f"hand_tracker.{name}": str(value) for name, value in dataclasses.asdict(settings).items()}
 
 
 @dataclass(frozen=True)
