@@ -171,15 +171,16 @@ class BatchedKinematics:
     def normal_equations(self, information: FloatArray, pull: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return (F, nv, nv) and (F, nv) of information (F, 75, 3, 3) and gradient (F, 75, 3) on the detected points."""
         tree, frames = topology(), len(self.centre)
-        used = np.flatnonzero(np.any(information != 0.0, axis=(0, 2, 3)))
-        points, W = self._detected[:, used], information[:, used]
+        there = np.any(np.einsum("fnii->fn", information), axis=0)
+        used = slice(None) if there.all() else np.flatnonzero(there)
+        points, W, pull = self._detected[:, used], information[:, used], pull[:, used]
         subtree = tree.subtree[:, used]
-        spatial = np.empty((frames, len(used), 6, 6))
+        spatial = np.empty((*points.shape[:2], 6, 6))
         arm = tangent.cross(points[..., None, :], W)  # rows of W are its columns; arm[..., j, :] = p x W[:, j]
         spatial[..., :3, :3], spatial[..., :3, 3:] = W, arm
         spatial[..., 3:, :3] = np.swapaxes(arm, 2, 3)
         spatial[..., 3:, 3:] = tangent.cross(points[..., None, :], np.swapaxes(arm, 2, 3))
-        composite = np.matmul(subtree, spatial.reshape(frames, len(used), 36)).reshape(frames, tree.joints, 6, 6)
+        composite = np.matmul(subtree, spatial.reshape(frames, -1, 36)).reshape(frames, tree.joints, 6, 6)
         columns = self.columns
         force = np.matmul(composite[:, tree.column_joint], columns[..., None])[..., 0]
         hessian = np.matmul(columns, np.swapaxes(force, 1, 2))
@@ -187,7 +188,7 @@ class BatchedKinematics:
         below = np.matmul(force, np.swapaxes(columns, 1, 2))  # not the transpose of the former: adding that is ten times slower
         below *= tree.below
         hessian += below
-        wrench = np.concatenate([pull[:, used], tangent.cross(points, pull[:, used])], axis=-1)
+        wrench = np.concatenate([pull, tangent.cross(points, pull)], axis=-1)
         total = np.matmul(subtree, wrench)
         return hessian, np.sum(columns * total[:, tree.column_joint], axis=-1)
 

@@ -1,4 +1,4 @@
-"""Every frame fitted by itself, from few to all: key frames one after the other, then the frames half way between those known, level by level.
+"""Every frame fitted by itself, from few to all: key frames first, then the frames half way between those known, level by level.
 
 A level is solved at once, and each of its frames starts from between two that are known and is expected near there. So a frame that shows little, or
 something wrong, is held by the frames beside it as in tracking, but the number of steps grows with the logarithm of the frames between keys.
@@ -30,51 +30,47 @@ NEAR = (4.0, 1.0)
 """The same for a pose that starts from between its neighbours'."""
 SHORTEST_S = 1e-3
 KEY_STRIDE = 12
-"""Frames from one key frame to the next."""
-CHAIN = 24
-"""Key frames fitted one after the other; longer recordings have several chains, solved side by side."""
+"""At most so many frames from one key frame to the next, and in a short recording no more than leave ``KEYS``."""
+KEYS = 24
+ROUNDS = 3
+"""How often key frames' poses are offered to those beside them."""
+POOR = 0.1
+"""Mean cost of a ray, at the first of ``NEAR``, from which a pose's own start is worth trying: an error of 1.3 sigma."""
 
 
 def key_frames(usable: IntArray, score: FloatArray) -> IntArray:
-    """Return of the usable frames (U,), ascending, the one of the greatest ``score`` (T,) in each run of ``KEY_STRIDE``."""
-    runs = np.split(usable, np.flatnonzero(np.diff(usable // KEY_STRIDE)) + 1)
+    """Return of the usable frames (U,), ascending, the one of the greatest ``score`` (T,) in each run of some frames."""
+    stride = int(np.clip(len(score) // KEYS, 1, KEY_STRIDE))
+    runs = np.split(usable, np.flatnonzero(np.diff(usable // stride)) + 1)
     return np.array([run[np.argmax(score[run])] for run in runs], dtype=np.intp)
 
 
 def fit_keys(
-    human: Human,
-    observations: Observations,
-    times_s: FloatArray,
-    keys: IntArray,
-    score: FloatArray,
-    start: Start,
-    report: Progress = silent,
+    human: Human, observations: Observations, times_s: FloatArray, keys: IntArray, start: Start, report: Progress = silent
 ) -> FloatArray:
-    """Return configurations (F, nq) of key frames (F,), ascending, each fitted from the better of the last one's pose and its own start."""
-    cold = fit_poses(human, start(keys), observations, keys, widen=COARSE_TO_FINE, iterations=10)
-    report(0.5, 1.0)
+    """Return configurations (F, nq) of key frames (F,), ascending, each from its own start or, where that ends better, from a pose beside it."""
+    poses = fit_poses(human, start(keys), observations, keys, widen=COARSE_TO_FINE, iterations=8)
     prior = PosePrior.of(human)
-    poses, best = cold.copy(), costs(human, cold, observations, keys, prior)
-    chains = np.array_split(np.arange(len(keys)), max(round(len(keys) / CHAIN), 1))
-    heads = [chain[np.argmax(score[keys[chain]])] for chain in chains]
-    furthest = max(max(head - chain[0], chain[-1] - head) for head, chain in zip(heads, chains, strict=True))
-    for distance in range(1, furthest + 1):
-        rows, last = [], []
-        for head, chain in zip(heads, chains, strict=True):
-            for way in (-1, 1):
-                row = head + way * distance
-                if chain[0] <= row <= chain[-1]:
-                    rows.append(row)
-                    last.append(row - way)
-        order = np.argsort(rows)
-        row, near = np.array(rows)[order], np.array(last)[order]
-        frames = keys[row]
-        expected = Expected.near(poses[near], np.abs(times_s[frames] - times_s[keys[near]]), human.nv)
-        tried = fit_poses(human, poses[near], observations, frames, widen=NEAR, iterations=6, expected=expected)
-        cost = costs(human, tried, observations, frames, prior)
-        better = cost + expected.cost(tried) < best[row] + expected.cost(poses[row])
-        poses[row[better]], best[row[better]] = tried[better], cost[better]
-        report(0.5 + 0.5 * distance / furthest, 1.0)
+    cost = costs(human, poses, observations, keys, prior)
+    changed = np.ones(len(keys), dtype=bool)
+    for round_ in range(ROUNDS):
+        before, found = poses.copy(), np.zeros(len(keys), dtype=bool)
+        for way in (-1, 1):
+            near = np.arange(len(keys)) + way
+            rows = np.flatnonzero((near >= 0) & (near < len(keys)) & changed[np.clip(near, 0, len(keys) - 1)])
+            if not len(rows):
+                continue
+            expected = Expected.near(before[near[rows]], np.abs(times_s[keys[rows]] - times_s[keys[near[rows]]]), human.nv)
+            tried = fit_poses(human, before[near[rows]], observations, keys[rows], widen=NEAR, iterations=5, expected=expected)
+            now = costs(human, tried, observations, keys[rows], prior)
+            better = now + expected.cost(tried) < cost[rows] + expected.cost(poses[rows]) - 0.01 * cost[rows]
+            poses[rows[better]], cost[rows[better]] = tried[better], now[better]
+            found[rows[better]] = True
+        changed = found
+        report(round_ + 1, ROUNDS)
+        if not changed.any():
+            break
+    report(1, 1)
     return poses
 
 
@@ -86,14 +82,14 @@ def fill_in(
     total = observations.frames
     poses = np.empty((total, key_poses.shape[1]))
     poses[keys] = key_poses
-    shown = (observations.weight > 0).any(axis=(0, 2))
+    rays = (observations.weight > 0).sum(axis=(0, 2))
     limbs = parts(human, observations)
     prior = PosePrior.of(human)
     known = keys
     while len(known) < total:
         middle = _between(known, total)
         poses[middle] = interpolated(poses[known], times_s[known], times_s[middle])
-        level = middle[shown[middle]]
+        level = middle[rays[middle] > 0]
         if len(level):
             before, after = _beside(known, level)
             away = np.maximum(np.minimum(np.abs(times_s[level] - times_s[before]), np.abs(times_s[after] - times_s[level])), SHORTEST_S)
@@ -101,11 +97,11 @@ def fill_in(
             first = poses[level].copy()
             for columns, seen in limbs:  # nobody knows what a limb did that comes into view
                 expected.information[np.ix_(seen[level] & ~seen[before] & ~seen[after], columns)] = 0.0
-            own = np.flatnonzero(usable[level])
-            if len(own):
-                for side in ("left", "right"):
-                    _take_better(human, observations, level, first, own, _with_arm(human, first[own], start(level[own]), side), prior)
-            poses[level] = fit_poses(human, first, observations, level, widen=NEAR, iterations=5, expected=expected)
+            cost = costs(human, first, observations, level, prior, widen=NEAR[0])
+            poor = np.flatnonzero(usable[level] & (cost > POOR * rays[level]))
+            if len(poor):
+                _try_arms(human, observations, level, first, poor, cost[poor], start(level[poor]), prior)
+            poses[level] = fit_poses(human, first, observations, level, widen=NEAR, iterations=3, expected=expected)
         known = np.union1d(known, middle)
         report(len(known), total)
     for columns, seen in limbs:
@@ -171,13 +167,16 @@ def _with_arm(human: Human, poses: FloatArray, others: FloatArray, side: str) ->
     return integrate(poses, chosen)
 
 
-def _take_better(
-    human: Human, observations: Observations, frames: IntArray, poses: FloatArray, rows: IntArray, tried: FloatArray, prior: PosePrior
-) -> None:
-    """Replace poses by those ``tried`` in some rows where they explain what was seen clearly better, in place."""
-    own = costs(human, poses[rows], observations, frames[rows], prior, widen=NEAR[0])
-    better = costs(human, tried, observations, frames[rows], prior, widen=NEAR[0]) < 0.7 * own
-    poses[rows[better]] = tried[better]
+def _try_arms(
+    human: Human, observations: Observations, frames: IntArray, poses: FloatArray, rows: IntArray, cost: FloatArray, starts: FloatArray,
+    prior: PosePrior,
+) -> None:  # fmt: skip
+    """Give poses in some rows the arm of their own ``starts`` where that explains what was seen clearly better, in place."""
+    for side in ("left", "right"):
+        tried = _with_arm(human, poses[rows], starts, side)
+        now = costs(human, tried, observations, frames[rows], prior, widen=NEAR[0])
+        better = now < 0.7 * cost
+        poses[rows[better]], cost = tried[better], np.where(better, now, cost)
 
 
 def _bridge(poses: FloatArray, times_s: FloatArray, known: BoolArray, columns: IntArray) -> None:

@@ -80,7 +80,6 @@ def estimate(
         seen.observations,
         times_s,
         keys,
-        score,
         lambda frames: seen.start(human, frames),
         lambda done, total: progress(0.2 * done / total, 1.0),
     )

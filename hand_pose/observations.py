@@ -90,7 +90,7 @@ class Observations:
     @functools.cached_property
     def table(self) -> RayTable:
         """The rays that were seen, in one row each."""
-        return RayTable.of(self.origins, self.rays, self.basis, self.sigma_rad, self.weight)
+        return RayTable.of(self.origins, self.rays, self.sigma_rad, self.weight)
 
     def residuals(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return residuals (C, T, 75, 2) in sigmas and depths (C, T, 75) of points (T, 75, 3); a point behind a camera has depth <= 0."""

@@ -52,13 +52,18 @@ def decide_sides(
         return decided
 
     states = list(itertools.product((False, True), repeat=cameras))
+    found = {}
+    for state in states[: len(states) // 2]:
+        exchanged = np.repeat(np.array(state)[:, None], frames, axis=1)
+        one = _triangulate_paired(origins, rays, weights, sigma_rad, exchanged)
+        pairs, cost = one.points.reshape(frames, -1, 2, 3), np.nansum(one.cost.reshape(frames, len(PAIRED)), axis=1)
+        # All views the other way round: the same points under the other names.
+        for way, those in ((state, pairs), (tuple(not bit for bit in state), pairs[:, :, ::-1])):
+            found[way] = cost, those.reshape(frames, len(PAIRED), 3)
     costs, points = [], []
     for state in states:
-        exchanged = np.repeat(np.array(state)[:, None], frames, axis=1)
-        found = _triangulate_paired(origins, rays, weights, sigma_rad, exchanged)
-        pairs = found.points.reshape(frames, len(PAIRED), 3)
-        cost = np.nansum(found.cost.reshape(frames, len(PAIRED)), axis=1) + LABEL_COST * sum(state) + ANATOMY_COST * _backwards(pairs)
-        costs.append(cost)
+        cost, pairs = found[state]
+        costs.append(cost + LABEL_COST * sum(state) + ANATOMY_COST * _backwards(pairs))
         points.append(pairs)
     stacked = np.stack(points)  # (S, T, P, 3)
     change = CHANGE_COST * np.array(
