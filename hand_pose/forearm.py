@@ -21,7 +21,7 @@ from bodydouble.hand_pose.skeleton import TYPICAL_LENGTHS
 
 FloatArray = npt.NDArray[np.float64]
 
-_STATIONS = np.linspace(0.2, 0.95, 7)
+_STATIONS = np.linspace(0.25, 1.0, 7)
 """Shares of the forearm, from the wrist, that are compared; nearer there is the hand's own edge or a cuff."""
 _RADIUS_M = (0.030, 0.014)
 """At the wrist, and what is added up to the elbow."""
@@ -36,7 +36,9 @@ _FLEXION_SIGMA, _DEVIATION_SIGMA, _NEAR_SIGMA, _REACH_SIGMA_M = 0.55, 0.40, 0.35
 _PEAK_RAD = math.radians(12)
 _TAILS = 4.0
 """Degrees of freedom of the Student's t that is laid through the posterior: far, unlikely directions widen a Gaussian too much."""
-_WEIGHTS = np.array([3.4, -0.8, 3.3, -1.4, -1.5, -2.4, -4.6, -4.0], dtype=np.float32)
+_LEAST_PEAK, _WORST_SIGMA = 0.2, 0.2
+"""An answer whose peak holds less of the posterior, or whose better known axis has a greater deviation in rad, is none."""
+_WEIGHTS = np.array([3.6, -1.8, 3.8, -1.8, -1.8, -2.4, -4.7, -4.3], dtype=np.float32)
 """Of ``limb_contrast.FEATURES``; tests/benchmarks/forearm_direction.py --train finds them from simulated recordings."""
 
 
@@ -54,7 +56,7 @@ class Forearm:
     gain_nats: float
     """How much the images told beyond the prior (Kullback-Leibler divergence)."""
     views: tuple[int, ...]
-    """Indices of the views that show the wrist."""
+    """Indices of the views that show the wrist, or the middle of a forearm straight behind the hand."""
 
     def __post_init__(self) -> None:
         freeze_arrays(self, {"direction": ((3,), np.float64), "information": ((3, 3), np.float64)})
@@ -114,10 +116,13 @@ def candidates(
     near: FloatArray | None = None,
     keep_features: bool = False,
 ) -> Candidates | None:
-    """Return the directions within reach and their scores; None where no view shows the wrist or the hand has no shape. See ``find_forearm``."""
+    """Return the directions within reach and their scores; None where no view shows the place or the hand has no shape. See ``find_forearm``."""
     R = _hand_axes(hand, side)
-    shown = tuple(number for number, view in enumerate(views) if _shows(view, wrist))
-    if R is None or not shown:
+    if R is None:
+        return None
+    middle = wrist + 0.5 * forearm_m * R[0]
+    shown = tuple(number for number, view in enumerate(views) if _shows(view, wrist) or _shows(view, middle))
+    if not shown:
         return None
     fine, parents, coarse = _grid()
     log_prior = _posture_prior(fine)
@@ -191,6 +196,8 @@ def summarise(found: Candidates, least_gain_nats: float) -> Forearm | None:
     off = points - mean
     information = np.linalg.inv(scatter) - np.linalg.inv((off * prior[:, None]).T @ off)
     values, vectors = np.linalg.eigh(information)
+    if share[best] < _LEAST_PEAK or values[-1] < _WORST_SIGMA**-2:
+        return None
     moved = mean @ axes
     length = float(np.linalg.norm(moved))
     direction = math.cos(length) * start + np.sinc(length / math.pi) * moved
