@@ -95,7 +95,7 @@ class _Equations:
     ) -> _Equations:
         """Linearise; rows are in the order of points, then keyframes."""
         K, P = len(T), len(points.inverse_m)
-        found = residuals(T[keyframe, :3, :3], T[keyframe, :3, 3], views, points.take(point))
+        found = residuals(T[keyframe, :3, :3], T[keyframe, :3, 3], views, points.take(point), by_points=True)
         value = found.value / sigma_rad[:, None]
         square = np.einsum("nk,nk->n", value, value)
         root = np.sqrt(weight_of(square)) / sigma_rad

@@ -71,11 +71,15 @@ class Residuals:
     """(N, 2) rad; large where the point is behind."""
     by_pose: FloatArray
     """(N, 2, 6) by turn about the body's axes and shift in the world."""
+    by_inverse: FloatArray
+    """(N, 2) by the points' ``inverse_m``."""
     by_point: FloatArray
-    """(N, 2, 3) by ``Points.moved``."""
+    """(N, 2, 3) by ``Points.moved``; (0, 2, 3) unless asked for."""
 
 
-def residuals(R: FloatArray, t: FloatArray, views: Views, points: Points, *, jacobians: bool = True) -> Residuals:
+def residuals(
+    R: FloatArray, t: FloatArray, views: Views, points: Points, *, jacobians: bool = True, by_points: bool = False
+) -> Residuals:  # fmt: skip
     """Return how N points, one for each sight, differ from the rays of a body at ``R`` (N, 3, 3) or (3, 3), ``t`` (N, 3) or (3,) in the world."""
     away = points.origin - t - views.shift
     R_t = np.swapaxes(R, -1, -2)
@@ -88,13 +92,15 @@ def residuals(R: FloatArray, t: FloatArray, views: Views, points: Points, *, jac
     ahead = np.einsum("ni,ni->n", unit, views.ray)
     value = np.where((ahead > 0.1)[:, None], value, _BEHIND)
     if not jacobians:
-        return Residuals(value, np.zeros((0, 2, 6)), np.zeros((0, 2, 3)))
+        return Residuals(value, np.zeros((0, 2, 6)), np.zeros((0, 2)), np.zeros((0, 2, 3)))
     slope = (axes - value[..., None] * unit[:, None, :]) / length[:, None, None]
     by_world = slope @ R_t
     by_pose = np.concatenate([slope @ rotation.hat(turned), -points.inverse_m[:, None, None] * by_world], axis=2)
     by_inverse = np.einsum("nki,ni->nk", slope, _apply(R_t, away) - views.origin)
+    if not by_points:
+        return Residuals(value, by_pose, by_inverse, np.zeros((0, 2, 3)))
     by_point = np.concatenate([by_world @ np.swapaxes(across(points.direction), 1, 2), by_inverse[..., None]], axis=2)
-    return Residuals(value, by_pose, by_point)
+    return Residuals(value, by_pose, by_inverse, by_point)
 
 
 def _apply(R: FloatArray, v: FloatArray) -> FloatArray:

@@ -22,6 +22,8 @@ BoolArray = npt.NDArray[np.bool_]
 _SAMPLE = 5
 _TRIALS = 48
 _SAMPLE_STEPS = 5
+_PLAIN = 0.6
+"""Share of the sights that make samples needless if they agree with what the guess leads to."""
 _JUDGES = 120
 """Sights that samples are judged by."""
 _STEPS = 5
@@ -54,9 +56,9 @@ def weight_of(square: FloatArray) -> FloatArray:
     return np.asarray(1 / np.square(1 + square / AGREES**2))
 
 
-def whitening(by_point: FloatArray, sigma_rad: FloatArray, sigma_inverse: FloatArray) -> FloatArray:
+def whitening(by_inverse: FloatArray, sigma_rad: FloatArray, sigma_inverse: FloatArray) -> FloatArray:
     """Return matrices (N, 2, 2) that make residuals of points at uncertain distance (one standard deviation of the inverse, (N,)) of variance 1."""
-    spread = by_point[:, :, 2] * np.nan_to_num(sigma_inverse)[:, None]
+    spread = by_inverse * np.nan_to_num(sigma_inverse)[:, None]
     # S = s^2 I + v v^T has the inverse root (I - (1 - 1 / sqrt(1 + |v|^2 / s^2)) v v^T / |v|^2) / s.
     square = np.einsum("nk,nk->n", spread, spread)
     share = (1 - 1 / np.sqrt(1 + square / np.square(sigma_rad))) / np.maximum(square, 1e-30)
@@ -72,6 +74,9 @@ def find_pose(T_guess: FloatArray, views: Views, points: Points, sigma_rad: Floa
     n = len(sigma_rad)
     if n < _SAMPLE:
         return None
+    found = refine_pose(T_guess, views, points, sigma_rad)
+    if found is not None and found.agrees.sum() > _PLAIN * n:
+        return found
     rng = np.random.default_rng(seed)
     certain = np.flatnonzero(points.sigma <= np.quantile(points.sigma, 0.7))
     pool = certain if len(certain) >= 2 * _SAMPLE else np.arange(n)
@@ -96,7 +101,7 @@ def refine_pose(T: FloatArray, views: Views, points: Points, sigma_rad: FloatArr
             T = _moved(T, step)
             if not np.isfinite(T).all():
                 return None
-            if np.abs(step).max() < _ENOUGH:
+            if np.abs(step).max() < _ENOUGH * width:
                 break
         square = _normal(T, views, points, sigma_rad)[2]
         near = square[square < (_WIDEST * AGREES) ** 2]
@@ -113,7 +118,7 @@ def refine_pose(T: FloatArray, views: Views, points: Points, sigma_rad: FloatArr
 def _normal(T: FloatArray, views: Views, points: Points, sigma_rad: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the normal equations (6, 6), (6,) and the squared residuals (n,) in sigma."""
     found = residuals(T[:3, :3], T[:3, 3], views, points)
-    whiten = whitening(found.by_point, sigma_rad, points.sigma)
+    whiten = whitening(found.by_inverse, sigma_rad, points.sigma)
     value, J = np.einsum("nij,nj->ni", whiten, found.value), whiten @ found.by_pose
     square = np.einsum("ni,ni->n", value, value)
     weight = weight_of(square)

@@ -30,6 +30,9 @@ _BACK = 18
 _LEAST_KNOWN = 0.3
 """1/m: points whose inverse distance is known worse are not used yet."""
 _NEAREST_M = 0.15
+_STARTS = 3
+_IN_STEP_S = 5e-5
+"""Frames that close in time count as taken at once: at 2 rad/s they differ by a tenth of a milliradian."""
 _FIRST_NOISE_PX = 0.4
 _NOISE_PX = (0.1, 2.0)
 """Bounds of what a feature's error may be: below a tenth of a pixel nothing is believed."""
@@ -55,7 +58,7 @@ class Chain:
         self.scale = np.ones(sights.moments)
         """(T,) by how much the sights of a moment are worse than ``noise_px``."""
         self.noise_px = _FIRST_NOISE_PX
-        self.late = bool((np.abs(np.nan_to_num(late_s)) > 1e-6).any())
+        self.late = bool((np.abs(np.nan_to_num(late_s)) > _IN_STEP_S).any())
         self._still = Views.of(sights, T_body_camera, np.zeros_like(late_s), self.rate)
 
     def views(self, rows: IntArray) -> Views:
@@ -75,6 +78,8 @@ class Chain:
         for moment in range(self.sights.moments):
             if current >= 0:
                 self._locate(moment, current)
+                if self.late and window == [moment - 1] and self.piece[moment] == current:
+                    self._start_moving(moment, current)
             if are_keyframes[moment]:
                 if self.piece[moment] == current and current >= 0:
                     window = [*window, moment][-_WINDOW:]
@@ -101,7 +106,9 @@ class Chain:
             return
         before = np.flatnonzero(self.piece[:moment] == piece)[-2:]
         guess = self._predicted(before, moment)
-        found = find_pose(guess, self.views(rows), self.points.take(self.sights.point[rows]), self.sigma_rad(rows, scaled=False), seed=moment)
+        found = find_pose(
+            guess, self.views(rows), self.points.take(self.sights.point[rows]), self.sigma_rad(rows, scaled=False), seed=moment
+        )
         if found is None or found.agrees.sum() < max(FEWEST_POINTS, LEAST_SHARE * len(rows)):
             return
         gone = float(np.linalg.norm(found.T[:3, 3] - self.T[before[-1], :3, 3]))
@@ -127,6 +134,18 @@ class Chain:
             return False
         self.T[moment], self.piece[moment] = np.eye(4), piece
         return True
+
+    def _start_moving(self, second: int, piece: int) -> None:
+        """Place the first points of a piece again, now that its second pose tells the rate by which cameras out of step saw them from elsewhere."""
+        first = second - 1
+        gap = self._times_s[second] - self._times_s[first]
+        for _ in range(_STARTS):
+            one, two = self.T[first], self.T[second]
+            rate = np.concatenate([rotation.log(one[:3, :3].T @ two[:3, :3]), two[:3, 3] - one[:3, 3]]) / gap
+            self.rate[first] = self.rate[second] = rate
+            self.piece_of_point[self.piece_of_point == piece] = -1
+            self._add_points(first, piece)
+            self._locate(second, piece)
 
     def _triangulated(self, rows: IntArray, *, at_origin: bool = False) -> tuple[Points, IntArray]:
         """Return the points of some sights that can be placed well enough, and their numbers."""
@@ -169,7 +188,9 @@ class Chain:
         seen, off = np.bincount(local), np.bincount(local, done.square > AGREES**2)
         self.wrong[numbers[off > 0.5 * seen]] = True
         agreeing = done.square[done.square < AGREES**2]
-        if len(agreeing) > 100:
-            # Two residuals of equal sigma: the median of their squared length is 2 ln 2.
-            self.noise_px = float(np.clip(self.noise_px * np.sqrt(np.median(agreeing) / (2 * np.log(2))), *_NOISE_PX))
+        free = 2 * len(rows) - 3 * len(numbers) - 6 * len(keyframes)
+        if len(agreeing) > 100 and free > 100:
+            # Two residuals of equal sigma: the median of their squared length is 2 ln 2; what was fitted has taken a part of them away.
+            sigma = np.sqrt(np.median(agreeing) / (2 * np.log(2)) * 2 * len(rows) / free)
+            self.noise_px = float(np.clip(self.noise_px * sigma, *_NOISE_PX))
         return done.covariance
