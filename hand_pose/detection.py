@@ -19,8 +19,10 @@ from bodydouble.hand_pose import detector
 from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
 from bodydouble.hand_pose.detector import Detector, DetectorSettings, settings_text
 from bodydouble.hand_pose.hand_tracker import HandTrackerSettings
-from bodydouble.hand_pose.landmarks import LEFT_HAND, POSE, RIGHT_HAND, Landmarks
+from bodydouble.hand_pose.landmarks import LEFT_HAND, POSE, RIGHT_HAND, ForearmDirections, Landmarks
 from bodydouble.hand_pose.rig_hands import hands_of_rig
+from bodydouble.hand_pose.skeleton import TYPICAL_LENGTHS
+from bodydouble.hand_pose.worn import PIVOT_TO_EYES, Worn
 from bodydouble.progress import Progress, silent
 
 FloatArray = npt.NDArray[np.float64]
@@ -29,6 +31,8 @@ POSE_MODEL = "pose_landmarker_full.task"
 HAND_MODEL = "hand_landmarker_full.task"
 
 _SHAPES = {"pixels": (75, 2), "confidence": (75,), "shape_m": (75, 3)}
+PIVOT_TO_SHOULDERS = 0.10
+"""m that shoulder joints lie below where the head nods: eyes that look ahead are 0.10 m above that and 0.20 m above the shoulders."""
 HANDS_ALONE = 0.5
 """Share of a recording's frames with a person below which hands are looked for by themselves in static cameras."""
 
@@ -63,34 +67,35 @@ def detect(
                 array[row, frame_sets.present[row]] = found[camera][name]
     persons = np.isfinite(arrays["pixels"][:, :, POSE]).any(axis=(2, 3)).any(axis=0)
     alone = not worn and float(persons.mean()) < HANDS_ALONE and (rig is not None or len(static) == 1)
+    forearms = None
     if worn or alone:
         cameras = worn or static
-        known = rig if rig is not None else _assumed(recording, cameras)
+        known = rig if rig is not None else assumed_rig(cameras[0], recording.image_size(cameras[0]))
+        T_rig_camera, guide = _in_rig(known, cameras, len(frame_sets), camera_poses)
         before = sum(len(wanted[camera]) for camera in static)
         hands = hands_of_rig(
-            recording, frame_sets, cameras, {name: _in_video(known, recording, name) for name in cameras},
-            _in_rig(known, cameras, len(frame_sets), camera_poses), models[1], tracker, worn=not alone, workers=workers,
+            recording, frame_sets, cameras, {name: _in_video(known, recording, name) for name in cameras}, T_rig_camera, models[1], tracker,
+            shoulders=_shoulders(known, guide, camera_poses, frame_sets) if worn else None, workers=workers,
             progress=lambda done, of: progress(before + (total - before) * done / max(of, 1), total) if worn else None,
         )  # fmt: skip
-        rows = [LEFT_HAND, RIGHT_HAND] if alone else [slice(0, 75)]
-        for camera in cameras:
-            row = frame_sets.cameras.index(camera)
-            for name, array in arrays.items():
-                for part in rows:
-                    array[row][:, part] = hands[camera][name][:, part]
+        rows = [frame_sets.cameras.index(camera) for camera in cameras]
+        part = slice(LEFT_HAND.start, RIGHT_HAND.stop)
+        for name, array in arrays.items():
+            array[rows, :, part] = hands[name][:, :, part]
+        if worn:
+            forearms = ForearmDirections(guide, hands["forearm"], hands["forearm_information"])
     for row, camera in enumerate(frame_sets.cameras):
         origin = recording.crop_origin(camera)
         if origin is not None:
             arrays["pixels"][row] += origin
     used = settings_text(settings, hashes) if static else hashes
     return Landmarks(
-        frame_sets.cameras, frame_sets.camera_times_s, settings={**used, **(_tracker_text(tracker) if worn or alone else {})}, **arrays
+        frame_sets.cameras,
+        frame_sets.camera_times_s,
+        settings={**used, **(_tracker_text(tracker) if worn or alone else {})},
+        forearms=forearms,
+        **arrays,
     )
-
-
-def _assumed(recording: Recording, cameras: tuple[str, ...]) -> Rig:
-    """Return a rig for a single camera that nobody calibrated. Several without a rig have no common frame: the first stands for each."""
-    return assumed_rig(cameras[0], recording.image_size(cameras[0]))
 
 
 def _in_video(rig: Rig, recording: Recording, camera: str) -> CameraModel:
@@ -105,19 +110,35 @@ def _in_video(rig: Rig, recording: Recording, camera: str) -> CameraModel:
     return moved
 
 
-def _in_rig(rig: Rig, cameras: tuple[str, ...], frames: int, camera_poses: CameraPoses | None) -> FloatArray:
-    """Return poses (C, T, 4, 4) of cameras in the frame of the body that most of them are on; NaN where the others' are not known."""
+def _in_rig(rig: Rig, cameras: tuple[str, ...], frames: int, camera_poses: CameraPoses | None) -> tuple[FloatArray, str]:
+    """Return poses (C, T, 4, 4) of cameras in the frame of the body that most of them are on, NaN where the others' are not known, and one of those."""
     bodies = [rig.camera(name).body for name in cameras]
     main = max(dict.fromkeys(bodies), key=bodies.count)
+    guide = cameras[bodies.index(main)]
     T_main_camera = np.full((len(cameras), frames, 4, 4), np.nan)
     for row, (name, body) in enumerate(zip(cameras, bodies, strict=True)):
         if body == main:
             T_main_camera[row] = rig.camera(name).T_body_camera
         elif camera_poses is not None:
-            guide = cameras[bodies.index(main)]
-            T_main_world = rig.camera(guide).T_body_camera @ invert(camera_poses.of_camera(guide))
-            T_main_camera[row] = T_main_world @ camera_poses.of_camera(name)
-    return T_main_camera
+            T_main_camera[row] = invert(_T_world_body(rig, guide, camera_poses)) @ camera_poses.of_camera(name)
+    return T_main_camera, guide
+
+
+def _T_world_body(rig: Rig, camera: str, camera_poses: CameraPoses) -> FloatArray:
+    """Return the poses (T, 4, 4) of the body that a camera is on."""
+    return np.asarray(camera_poses.of_camera(camera) @ invert(rig.camera(camera).T_body_camera))
+
+
+def _shoulders(rig: Rig, guide: str, camera_poses: CameraPoses | None, frame_sets: FrameSets) -> FloatArray:
+    """Return where the shoulders are about (T, 2, 3) m, in the frame of the guide's body: below where the head nods, beside where it faces."""
+    poses = camera_poses if camera_poses is not None else CameraPoses.relative_to_body(rig, (guide,), len(frame_sets))
+    with np.errstate(invalid="ignore"):
+        worn = Worn.of(poses, np.nanmean(frame_sets.camera_times_s, axis=0))
+    pivot = worn.T_world_head[:, :3, 3] - worn.T_world_head[:, :3, :3] @ PIVOT_TO_EYES
+    beside = np.cross(worn.up, worn.forward) * TYPICAL_LENGTHS["shoulder_half_width"]
+    world = np.stack([pivot - PIVOT_TO_SHOULDERS * worn.up + sign * beside for sign in (1.0, -1.0)], axis=1)
+    T_body_world = invert(_T_world_body(rig, guide, poses))
+    return np.einsum("tij,tkj->tki", T_body_world[:, :3, :3], world) + T_body_world[:, None, :3, 3]
 
 
 def _tracker_text(settings: HandTrackerSettings) -> dict[str, str]:

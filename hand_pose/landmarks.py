@@ -52,6 +52,22 @@ def swapped_sides() -> npt.NDArray[np.intp]:
 
 
 @dataclass(frozen=True)
+class ForearmDirections:
+    """Which way forearms were seen to point, by the hand at whose wrist they begin. Arrays are read-only; T frame sets."""
+
+    camera: str
+    """A camera of the body whose frame the directions are in."""
+    direction: FloatArray
+    """(T, 2, 3) unit vectors from the wrist to the elbow of the hands that are called left and right, in that body's frame; NaN where not seen."""
+    information: FloatArray
+    """(T, 2, 3, 3) inverse covariance in 1/rad^2, zero along the direction."""
+
+    def __post_init__(self) -> None:
+        frames = len(self.direction)
+        freeze_arrays(self, {"direction": ((frames, 2, 3), np.float64), "information": ((frames, 2, 3, 3), np.float64)})
+
+
+@dataclass(frozen=True)
 class Landmarks:
     """What the detectors saw, camera by camera, on the recording's frame sets. Arrays are read-only.
 
@@ -64,12 +80,14 @@ class Landmarks:
     pixels: FloatArray
     """(C, T, 75, 2) in pixels of the calibrated image (the recording's crop origin already added)."""
     confidence: FloatArray
-    """(C, T, 75) in [0, 1]: visibility for the pose, the hand's handedness score for hands (they have no visibility)."""
+    """(C, T, 75) in [0, 1]: visibility for the pose; for hands, whose landmarks have none, the model's score of the whole hand."""
     shape_m: FloatArray
     """(C, T, 75, 3) the model's own 3D guess in metres, axes of the camera (x right, y down, z forward), pose centred on the hips
     and hands on the hand: a prior on shape, not a measurement."""
     settings: dict[str, str] = field(default_factory=dict)
     """What detected them: model names with their SHA-256, options."""
+    forearms: ForearmDirections | None = None
+    """What worn cameras show of forearms, which no landmark model finds there."""
 
     def __post_init__(self) -> None:
         views = (len(self.cameras), self.times_s.shape[1])
@@ -87,7 +105,9 @@ class Landmarks:
             if name not in self.cameras:
                 raise UnknownNameError("camera", name, "the landmarks", self.cameras)
         rows = [self.cameras.index(name) for name in cameras]
-        return Landmarks(cameras, self.times_s[rows], self.pixels[rows], self.confidence[rows], self.shape_m[rows], self.settings)
+        return Landmarks(
+            cameras, self.times_s[rows], self.pixels[rows], self.confidence[rows], self.shape_m[rows], self.settings, self.forearms
+        )
 
     def exchanged(self, swap: npt.NDArray[np.bool_]) -> Landmarks:
         """Return the landmarks with left and right exchanged in the views (C, T) that ``swap`` marks."""
@@ -95,7 +115,7 @@ class Landmarks:
         pixels = np.where(swap[..., None, None], self.pixels[:, :, other], self.pixels)
         confidence = np.where(swap[..., None], self.confidence[:, :, other], self.confidence)
         shape_m = np.where(swap[..., None, None], self.shape_m[:, :, other], self.shape_m)
-        return Landmarks(self.cameras, self.times_s, pixels, confidence, shape_m, self.settings)
+        return Landmarks(self.cameras, self.times_s, pixels, confidence, shape_m, self.settings, self.forearms)
 
     def save(self, path: Path) -> None:
         """Write to an HDF5 file."""
@@ -105,6 +125,10 @@ class Landmarks:
                 file.attrs[f"settings.{name}"] = value
             for name in ("times_s", "pixels", "confidence", "shape_m"):
                 file.create_dataset(name, data=getattr(self, name))
+            if self.forearms is not None:
+                group = file.create_group("forearms")
+                group.attrs["camera"] = self.forearms.camera
+                group["direction"], group["information"] = self.forearms.direction, self.forearms.information
 
     @classmethod
     def load(cls, path: Path) -> Landmarks:
@@ -113,6 +137,10 @@ class Landmarks:
             with h5py.File(path, "r") as file:
                 settings = {k.removeprefix("settings."): str(v) for k, v in file.attrs.items() if k.startswith("settings.")}
                 arrays = {name: file[name][()] for name in ("times_s", "pixels", "confidence", "shape_m")}
-                return cls(tuple(str(c) for c in file.attrs["cameras"]), settings=settings, **arrays)
+                forearms = None
+                if "forearms" in file:
+                    group = file["forearms"]
+                    forearms = ForearmDirections(str(group.attrs["camera"]), group["direction"][()], group["information"][()])
+                return cls(tuple(str(c) for c in file.attrs["cameras"]), settings=settings, forearms=forearms, **arrays)
         except (OSError, KeyError, ValueError) as error:
             raise DataError(f"{path} is not a landmarks file of this version: {error}") from None
