@@ -16,6 +16,7 @@ from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, Constants, e
 from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior, place_shape, shape_scale
 from bodydouble.hand_pose.each_frame import fill_in, fit_keys, key_frames
+from bodydouble.hand_pose.forearm_pull import ForearmPull
 from bodydouble.hand_pose.human import LINKS, Human, angle_names, named_lengths
 from bodydouble.hand_pose.human_motion import HumanMotion, Source, largest_sigma, packed
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, MAIN_JOINTS, POSE, RIGHT_HAND, Landmarks
@@ -81,7 +82,7 @@ def estimate(
         times_s,
         keys,
         lambda frames: seen.start(human, frames),
-        lambda done, total: progress(0.2 * done / total, 1.0),
+        lambda done, total: progress(0.2 * (done / total), 1.0),
     )
     chosen = _spread(keys, score)
     constants = estimate_constants(seen.observations, keys[chosen], poses[chosen], stature)
@@ -91,10 +92,10 @@ def estimate(
     progress(0.3, 1.0)
     configurations = fill_in(
         human, observations, times_s, keys, poses, lambda frames: seen.start(human, frames), np.isin(np.arange(len(times_s)), usable),
-        lambda done, total: progress(0.3 + 0.3 * done / total, 1.0),
+        lambda done, total: progress(0.3 + 0.3 * (done / total), 1.0),
     )  # fmt: skip
     configurations = smooth_trajectory(
-        human, configurations, observations, times_s, report=lambda done, total: progress(0.6 + 0.3 * done / total, 1.0)
+        human, configurations, observations, times_s, report=lambda done, total: progress(0.6 + 0.3 * (done / total), 1.0)
     )
     seen = replace(seen, observations=observations)
     motion = _describe(human, configurations, seen, landmarks, times_s, rig, camera_poses, stature, assumed, constants)
@@ -175,6 +176,7 @@ def _seen_by_worn(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, tim
     ankles = [LANDMARK_NAMES.index(name) for name in ("left_ankle", "right_ankle")]
     posture.forward[np.isfinite(triangulated[:, ankles]).all(axis=(1, 2))] = np.nan
     observations = replace(observations, anchors=Anchors.of(camera_poses.T_world_body), posture=posture)
+    observations = replace(observations, forearms=ForearmPull.of(landmarks, rig, camera_poses, swap | by_hands))
     by_limbs = stature_from_limbs(triangulated)
     by_eyes = worn.stature()
     measured = by_limbs[1] < STATURE_SIGMA or by_eyes is not None

@@ -17,6 +17,7 @@ from bodydouble.calibration import Rig
 from bodydouble.hand_pose.anchors import Anchors
 from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior
+from bodydouble.hand_pose.forearm_pull import ForearmPull
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks
 from bodydouble.hand_pose.posture_prior import PosturePrior
 from bodydouble.hand_pose.ray_table import RayTable
@@ -56,6 +57,8 @@ class Observations:
     """With worn cameras: landmarks that are fixed to what they are worn on."""
     posture: PosturePrior | None = None
     """With worn cameras: how a person stands of whom only arms are seen."""
+    forearms: ForearmPull | None = None
+    """With worn cameras: which way forearms were seen to point."""
 
     @property
     def frames(self) -> int:
@@ -105,7 +108,7 @@ class Observations:
         """Return what pulls on some frames, in ascending order."""
         return Selected(
             self.table.select(frames),
-            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture)),
+            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture, self.forearms)),
         )
 
 
@@ -117,9 +120,10 @@ class Selected:
     anchors: Anchors | None = None
     depth: DepthPrior | None = None
     posture: PosturePrior | None = None
+    forearms: ForearmPull | None = None
 
     def pull(self, points: FloatArray, *, widen: float = 1.0) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return information (F, 75, 3, 3), gradient (F, 75, 3) and robust cost (F,) of rays and anchors on points (F, 75, 3).
+        """Return information (F, 75, 3, 3), gradient (F, 75, 3) and robust cost (F,) of rays, anchors and forearms on points (F, 75, 3).
 
         Cauchy's loss: an outlier keeps a small pull, so that a wrong start can still be left; ``widen`` multiplies the
         expected error, for a start that is far off (graduated non-convexity, Blake and Zisserman 1987).
@@ -127,6 +131,8 @@ class Selected:
         information, gradient, cost = self.table.pull(points, widen)
         if self.anchors is not None:
             cost = cost + self.anchors.add(points, information, gradient)
+        if self.forearms is not None:
+            cost = cost + self.forearms.add(points, information, gradient)
         return information, gradient, cost
 
     def cost(self, points: FloatArray, *, widen: float = 1.0) -> FloatArray:
@@ -134,13 +140,15 @@ class Selected:
         cost = self.table.cost(points, widen)
         if self.anchors is not None:
             cost = cost + self.anchors.cost(points)
+        if self.forearms is not None:
+            cost = cost + self.forearms.cost(points)
         return cost
 
     def select(self, frames: npt.NDArray[np.intp]) -> Selected:
         """Return those of some of the frames, in ascending order."""
         return Selected(
             self.table.select(frames),
-            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture)),
+            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture, self.forearms)),
         )
 
 
