@@ -36,7 +36,8 @@ class CameraPoses:
     """Moving body ("helmet", "backpack") to its poses (T, 4, 4) at the mean time of each frame set; of a body of another name, which is taken to be
     worn on the head, the poses of the head: origin between the eyes, x forward, y left, z up."""
     frame: str = ROOM
-    """What the world is: "room", or "head" where everything is relative to the body that the cameras are on."""
+    """What the world is: "room"; "odometry" where visual odometry tells the motion against its start; or "head" where everything is relative to the
+    body that the cameras are on."""
 
     def __post_init__(self) -> None:
         poses = np.array(self.T_world_camera, dtype=np.float64)

@@ -135,7 +135,7 @@ class _Equations:
         gradient = self.pose_gradient.reshape(-1).copy()
         damped = self.point_point.copy()
         damped[:, range(3), range(3)] *= 1 + damping
-        inverse = np.linalg.inv(damped)
+        inverse = np.asarray(np.linalg.inv(damped), dtype=np.float64)
         diagonal = self.pose_pose.copy()
         diagonal[:, range(6), range(6)] *= 1 + damping
         for below in range(6):

@@ -95,7 +95,7 @@ def refine_pose(T: FloatArray, views: Views, points: Points, sigma_rad: FloatArr
         for _ in range(_STEPS):
             H, g, _ = _normal(T, views, points, max(width, scale) * sigma_rad)
             try:
-                step = np.linalg.solve(H + 1e-9 * np.diag(np.diag(H)), -g)
+                step = np.asarray(np.linalg.solve(H + 1e-9 * np.diag(np.diag(H)), -g), dtype=np.float64)
             except np.linalg.LinAlgError:
                 return None
             T = _moved(T, step)
@@ -109,7 +109,7 @@ def refine_pose(T: FloatArray, views: Views, points: Points, sigma_rad: FloatArr
         scale = max(1.0, float(np.sqrt(np.median(near) / (2 * np.log(2))))) if len(near) else 1.0
     H, _, square = _normal(T, views, points, scale * sigma_rad)
     try:
-        covariance = np.linalg.inv(H)
+        covariance = np.asarray(np.linalg.inv(H), dtype=np.float64)
     except np.linalg.LinAlgError:
         return None
     return BodyPose(T, covariance, np.asarray(square < AGREES**2), scale)

@@ -33,12 +33,12 @@ def carried_points(sights: Sights) -> BoolArray:
     if len(at) == 0:
         return np.zeros(sights.points, dtype=np.bool_)
     step = np.linalg.norm(ray[at + 1] - ray[at], axis=1)
-    usual = np.zeros((len(sights.cameras), sights.moments))
+    usual = np.zeros(len(sights.cameras) * sights.moments)
     number = camera[at] * sights.moments + moment[at]
     by_view = np.argsort(number, kind="stable")
     views, start = np.unique(number[by_view], return_index=True)
     for view, steps in zip(views, np.split(step[by_view], start[1:]), strict=True):
-        usual.flat[view] = np.percentile(steps, _OTHERS)
+        usual[int(view)] = np.percentile(steps, _OTHERS)
     own = np.bincount(point[at], step, minlength=sights.points)
-    others = np.bincount(point[at], usual.flat[number], minlength=sights.points)
+    others = np.bincount(point[at], usual[number], minlength=sights.points)
     return np.asarray((others > _MOVED_RAD) & (own < _SHARE * others))

@@ -98,7 +98,7 @@ class Chain:
         """Return the sights of a moment whose points are known in a piece."""
         rows = self._rows(moment)
         point = self.sights.point[rows]
-        return rows[(self.piece_of_point[point] == piece) & ~self.wrong[point]]
+        return np.asarray(rows[(self.piece_of_point[point] == piece) & ~self.wrong[point]])
 
     def _locate(self, moment: int, piece: int) -> None:
         rows = self.known_rows(moment, piece)
@@ -118,7 +118,7 @@ class Chain:
 
     def _predicted(self, before: IntArray, moment: int) -> FloatArray:
         """Return the pose if the body goes on as it did, and tell ``rate``."""
-        last = self.T[before[-1]]
+        last = np.asarray(self.T[before[-1]])
         if len(before) < 2 or before[-1] != moment - 1 or before[-2] != moment - 2:
             return last
         one, gap, ahead = self.T[before[-2]], *np.diff(self._times_s[[moment - 2, moment - 1, moment]])

@@ -164,7 +164,7 @@ class FeatureTracker:
         rank[order] = np.arange(len(cells)) - first
         already = np.bincount(cell(taken), minlength=cells.max() + 1)[cells] if len(taken) else 0
         corners = corners[rank + already < _A_CELL][: max(_MOST - len(taken), 0)]
-        return corners[np.isfinite(self._working.rays(corners)).all(axis=1)]
+        return np.asarray(corners[np.isfinite(self._working.rays(corners)).all(axis=1)])
 
 
 def _flow(before: Image, after: Image, pixels: Pixels, guess: Pixels | None) -> tuple[Pixels, BoolArray]:

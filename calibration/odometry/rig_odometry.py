@@ -151,7 +151,7 @@ def _motion(
     outcome = np.where(good, Outcome.LOCATED, np.where(detached, Outcome.DETACHED, np.where(seen, Outcome.TOO_FEW, Outcome.UNSEEN)))
     motion = BodyMotion(
         times_s, np.where(good[:, None, None], chain.T, np.nan), np.where(good[:, None, None], covariance, np.nan),
-        np.where((good & known)[:, None], rate, np.nan), acceleration, (0.0, 0.0), outcome, np.where(good, agree, 0), np.zeros(len(times_s)),
+        np.where((good & known)[:, None], rate, np.nan), acceleration, (0.0, 0.0), outcome, np.where(good, agree, 0), np.zeros(len(times_s), dtype=np.int64),
     )  # fmt: skip
     body = rig.camera(chain.sights.cameras[0]).body
     motions = {body: _reaching(motion, camera_times_s)}

@@ -27,7 +27,7 @@ def turn_between(working: WorkingImage, before: Image, after: Image) -> FloatArr
     """
     import cv2
 
-    orb = cv2.ORB_create(nfeatures=_FEATURES)
+    orb = cv2.ORB.create(nfeatures=_FEATURES)
     (k1, d1), (k2, d2) = orb.detectAndCompute(before, None), orb.detectAndCompute(after, None)
     if d1 is None or d2 is None or len(k2) < 2:
         return None
