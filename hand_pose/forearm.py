@@ -23,6 +23,8 @@ FloatArray = npt.NDArray[np.float64]
 
 _STATIONS = np.linspace(0.25, 1.0, 7)
 """Shares of the forearm, from the wrist, that are compared; nearer there is the hand's own edge or a cuff."""
+_PARTS = (0, 2, 4)
+"""First station of each part of the forearm. The parts have weights of their own: the near one may be bare, the far one is often hidden."""
 _RADIUS_M = (0.030, 0.014)
 """At the wrist, and what is added up to the elbow."""
 _UPPER_ARM = np.linspace(0.3, 1.0, 5)
@@ -38,8 +40,14 @@ _TAILS = 4.0
 """Degrees of freedom of the Student's t that is laid through the posterior: far, unlikely directions widen a Gaussian too much."""
 _LEAST_PEAK, _WORST_SIGMA = 0.2, 0.2
 """An answer whose peak holds less of the posterior, or whose better known axis has a greater deviation in rad, is none."""
-_WEIGHTS = np.array([3.6, -1.8, 3.8, -1.8, -1.8, -2.4, -4.7, -4.3], dtype=np.float32)
-"""Of ``limb_contrast.FEATURES``; tests/benchmarks/forearm_direction.py --train finds them from simulated recordings."""
+_WEIGHTS = np.array(
+    [
+        [2.3, -1.5, 0.4, 2.0, -1.3, -1.3, -2.4, -2.0],
+        [2.7, -1.8, -0.8, -1.9, -1.5, -2.0, -2.6, -2.5],
+        [2.0, -1.6, 3.6, -1.9, -1.2, 0.2, -1.1, -1.7],
+    ]
+)
+"""(part, feature) of ``limb_contrast.FEATURES``; tests/benchmarks/forearm_direction.py --train finds them from simulated recordings."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ class Candidates:
     """(H,) of the images, up to a constant."""
     views: tuple[int, ...]
     features: npt.NDArray[np.float32] | None = None
-    """(H, C, thickness, feature) of ``limb_contrast``, where asked for: to find the weights."""
+    """(H, C, thickness, part, feature) of ``limb_contrast``, where asked for: to find the weights."""
 
 
 def find_forearm(
@@ -140,16 +148,16 @@ def candidates(
 
     place = _Place([views[number] for number in shown], wrist, forearm_m, shoulder)
     if keep_features:
-        features = place.features(directions, _STATIONS)
+        features = place.features(directions)
         return Candidates(directions, log_prior, image_scores(features), shown, features)
     looked_at, row = np.unique(parents, return_inverse=True)
-    log_likelihood = image_scores(place.features(coarse[looked_at] @ R, _STATIONS[::2]))[row]
+    log_likelihood = image_scores(place.features(coarse[looked_at] @ R, 2))[row]
     most = np.full(len(looked_at), -np.inf)
     np.maximum.at(most, row, log_likelihood + log_prior)
     rank = np.empty(len(looked_at), dtype=int)
     rank[np.argsort(-most)] = np.arange(len(looked_at))
     refined = np.argsort(rank[row], kind="stable")[:_REFINED]
-    log_likelihood[refined] = image_scores(place.features(directions[refined], _STATIONS))
+    log_likelihood[refined] = image_scores(place.features(directions[refined]))
     return Candidates(directions, log_prior, log_likelihood, shown)
 
 
@@ -162,19 +170,20 @@ class _Place:
     forearm_m: float
     shoulder: FloatArray | None
 
-    def features(self, directions: FloatArray, shares: FloatArray) -> npt.NDArray[np.float32]:
-        """Return the features of forearms in ``directions`` (H, 3), compared at some shares of their length."""
+    def features(self, directions: FloatArray, every: int = 1) -> npt.NDArray[np.float32]:
+        """Return the features of forearms in ``directions`` (H, 3), compared at ``every`` station, second, ..."""
+        shares = _STATIONS[::every]
         stations = self.wrist + directions[:, None] * (self.forearm_m * shares)[:, None]
         behind = None
         if self.shoulder is not None:
             elbows = (self.wrist + self.forearm_m * directions)[:, None]
             behind = elbows + (self.shoulder - elbows) * _UPPER_ARM[:, None]
-        return limb_features(self.views, stations, _RADIUS_M[0] + _RADIUS_M[1] * shares, behind)
+        return limb_features(self.views, stations, _RADIUS_M[0] + _RADIUS_M[1] * shares, behind, [first // every for first in _PARTS])
 
 
 def image_scores(features: npt.NDArray[np.float32]) -> FloatArray:
-    """Return the log likelihood (H,), up to a constant, of features (H, C, thickness, feature): of views together and any thickness."""
-    each = (features @ _WEIGHTS).sum(axis=1, dtype=np.float64)
+    """Return the log likelihood (H,), up to a constant, of features (H, C, thickness, part, feature): of views together and any thickness."""
+    each = np.einsum("hctpk,pk->ht", features, _WEIGHTS, dtype=np.float64)
     top = each.max(axis=1)
     return np.asarray(top + np.log(np.exp(each - top[:, None]).sum(axis=1)))
 

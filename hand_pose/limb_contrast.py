@@ -17,7 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 RgbImage = npt.NDArray[np.uint8]
 
 FEATURES = ("either_edge", "weaker_edge", "strong_edges", "uneven_across", "uneven_along", "light_along", "unlike_in_cameras", "seen")
-"""Last axis of ``limb_features``: means over the limb's stations, each in [0, 1] (the first in [0, 2])."""
+"""Last axis of ``limb_features``: means over the stations of a part of the limb, each in [0, 1] (the first in [0, 2])."""
 
 THICKNESSES = (0.72, 1.0, 1.3)
 """Limb radii tried, as shares of the given one: people and sleeves differ."""
@@ -53,18 +53,20 @@ class View:
         return View(self.model, self.T_frame_camera, np.asarray(small, dtype=np.uint8), factor)
 
 
-def limb_features(views: Sequence[View], stations: FloatArray, radii_m: FloatArray, behind: FloatArray | None = None) -> Float32Array:
-    """Return features (H, C, len(THICKNESSES), len(FEATURES)) of H straight limbs in C views.
+def limb_features(
+    views: Sequence[View], stations: FloatArray, radii_m: FloatArray, behind: FloatArray | None = None, parts: Sequence[int] = (0,)
+) -> Float32Array:
+    """Return features (H, C, len(THICKNESSES), P, len(FEATURES)) of H straight limbs in C views.
 
     ``stations`` (H, S, 3) points along the axis of each, ``radii_m`` (S,); ``behind`` (H, Q, 3) points of what hangs on the limb's far end (the upper
-    arm) and may hide it: stations that it hides do not count. All in the views' common frame.
+    arm) and may hide it: stations that it hides do not count. All in the views' common frame. ``parts`` (P,) first station of each part.
     """
     H, S = stations.shape[:2]
     colours = np.zeros((3, len(_OFFSETS), len(views), H, S), dtype=np.float32)
     seen = np.zeros((len(views), H, S), dtype=bool)
     for number, view in enumerate(views):
         seen[number] = _profiles(view, stations, radii_m, behind, colours[:, :, number])
-    return _features(colours, seen)
+    return _features(colours, seen, parts)
 
 
 def _profiles(view: View, stations: FloatArray, radii_m: FloatArray, behind: FloatArray | None, out: Float32Array) -> BoolArray:
@@ -108,14 +110,15 @@ def _hidden(points: FloatArray, others: FloatArray, radius_m: float = 0.05) -> B
     return np.asarray(((beside < radius_m**2) & (along > 0) & (along < distance[..., None] - radius_m)).any(axis=-1))
 
 
-def _features(colours: Float32Array, seen: BoolArray) -> Float32Array:
+def _features(colours: Float32Array, seen: BoolArray, parts: Sequence[int]) -> Float32Array:
     """Return the features of colours (3, 11, C, H, S)."""
     C, H, S = seen.shape
     share = seen.astype(np.float32)
-    found = np.zeros((len(THICKNESSES), len(FEATURES), C, H), dtype=np.float32)
+    found = np.zeros((len(THICKNESSES), len(FEATURES), C, H, len(parts)), dtype=np.float32)
+    sizes = np.diff([*parts, S]).astype(np.float32)
 
     def mean(values: Float32Array) -> Float32Array:
-        return np.asarray(np.einsum("chs,chs->ch", values, share) / S, dtype=np.float32)
+        return np.asarray(np.add.reduceat(values * share, parts, axis=-1) / sizes, dtype=np.float32)
 
     inside = sum(colours[:, _MIDDLE + k] for k in range(-2, 3)) / np.float32(5)
     along = np.einsum("kchs,chs->kch", inside, share) / np.maximum(np.einsum("chs->ch", share), 1.0)
@@ -127,7 +130,7 @@ def _features(colours: Float32Array, seen: BoolArray) -> Float32Array:
     found[:, 4] = mean(_saturated(off_axis[1] ** 2 + off_axis[2] ** 2, _ALONG))
     found[:, 5] = mean(_saturated(off_axis[0] ** 2, _LIGHT))
     found[:, 6] = mean(_saturated(off_views[1] ** 2 + off_views[2] ** 2, _ALONG))
-    found[:, 7] = np.einsum("chs->ch", share) / S
+    found[:, 7] = mean(np.ones_like(share))
     for thickness in range(len(THICKNESSES)):
         inner, outer = 1 + thickness, 3 + thickness
         left, right = (_squared(colours[:, _MIDDLE + s * inner] - colours[:, _MIDDLE + s * outer]) for s in (-1, 1))
@@ -136,7 +139,7 @@ def _features(colours: Float32Array, seen: BoolArray) -> Float32Array:
         found[thickness, 1] = mean(np.minimum(*sides))
         found[thickness, 2] = mean(_saturated(np.minimum(left, right), _STRONG_EDGE))
         found[thickness, 3] = mean(_saturated(_spread(colours[1:, _MIDDLE - inner : _MIDDLE + inner + 1]), _ACROSS))
-    return np.ascontiguousarray(found.transpose(3, 2, 0, 1))
+    return np.ascontiguousarray(found.transpose(3, 2, 0, 4, 1))
 
 
 def _squared(difference: Float32Array) -> Float32Array:

@@ -87,11 +87,11 @@ def train(given: list[Arm], forearm_m: float) -> FloatArray:
             angle = np.arccos(np.clip(found.directions @ arm.direction, -1.0, 1.0))
             hit = -0.5 * (angle / np.radians(3.0)) ** 2
             data.append([torch.tensor(values, dtype=torch.float32) for values in (found.features, found.log_prior, hit)])
-    weights = torch.zeros(data[0][0].shape[-1], requires_grad=True)
+    weights = torch.zeros(data[0][0].shape[-2:], requires_grad=True)
     optimiser = torch.optim.Adam([weights], lr=0.15)
     for _ in range(150):
         optimiser.zero_grad()
-        scores = [torch.logsumexp((features @ weights).sum(1), 1) + prior for features, prior, _ in data]
+        scores = [torch.logsumexp((features * weights).sum((1, 3, 4)), 1) + prior for features, prior, _ in data]
         loss = -sum(torch.logsumexp(torch.log_softmax(score, 0) + hit, 0) for score, (_, _, hit) in zip(scores, data, strict=True)) / len(
             data
         )

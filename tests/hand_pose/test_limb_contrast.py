@@ -22,14 +22,14 @@ def stations(*directions: np.ndarray) -> np.ndarray:
 
 
 def feature(found: np.ndarray, name: str) -> np.ndarray:
-    return found[:, :, TYPICAL, FEATURES.index(name)]
+    return found[:, :, TYPICAL, 0, FEATURES.index(name)]
 
 
 def test_the_true_limb_has_more_contrast_and_less_variation_than_others() -> None:
     found = limb_features(
         drawn_views(TRUE), stations(TRUE, turned(TRUE, 25, np.array([1.0, 0, 0])), turned(TRUE, 25, np.array([0, 0, 1.0]))), RADII
     )
-    assert found.shape == (3, 3, len(THICKNESSES), len(FEATURES))
+    assert found.shape == (3, 3, len(THICKNESSES), 1, len(FEATURES))
     for name in ("either_edge", "weaker_edge", "strong_edges"):
         assert feature(found, name).mean(axis=1).argmax() == 0
     for name in ("uneven_across", "unlike_in_cameras"):
@@ -78,3 +78,10 @@ def test_grey_cameras_do_not_contradict_coloured_ones() -> None:
     found = feature(limb_features(mixed, stations(TRUE), RADII), "unlike_in_cameras")
     assert found[0, 0] == 0.0
     assert np.allclose(found[0, 1:], feature(limb_features(views[1:], stations(TRUE), RADII), "unlike_in_cameras")[0], atol=1e-5)
+
+
+def test_parts_make_up_the_whole() -> None:
+    whole = limb_features(drawn_views(TRUE), stations(TRUE), RADII)
+    parts = limb_features(drawn_views(TRUE), stations(TRUE), RADII, parts=(0, 2, 4))
+    assert parts.shape[3] == 3
+    assert np.allclose((parts * (np.array([2, 2, 3]) / 7)[:, None]).sum(axis=3), whole[:, :, :, 0], atol=1e-5)
