@@ -34,6 +34,7 @@ from bodydouble.errors import DataError, FileExistsUsageError, UsageError
 from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.detection import detect
 from bodydouble.hand_pose.estimation import EstimatorSettings, estimate
+from bodydouble.hand_pose.estimators import FIT, estimator
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import Landmarks
 from bodydouble.retarget import Robot, RobotTrajectory, retarget
@@ -169,15 +170,21 @@ def fit(prepared: Prepared, settings: ProcessSettings = ProcessSettings(), progr
 
 
 def timed_fit(
-    prepared: Prepared, settings: ProcessSettings = ProcessSettings(), progress: StageProgress = no_progress
+    prepared: Prepared, settings: ProcessSettings = ProcessSettings(), progress: StageProgress = no_progress, *, by: str = FIT
 ) -> tuple[HumanMotion, float]:
-    """Return what ``fit`` does and the wall time in s that it took when it was computed."""
+    """Return what ``fit`` does, or another of ``hand_pose.estimators`` in its place, and the wall time in s that it took when it was computed.
+
+    Raises: UnknownNameError for an estimator that is not there.
+    """
+    find = estimate if by == FIT else estimator(by)
     chosen = EstimatorSettings(stature=settings.stature)
     landmarks, rig, poses = prepared.landmarks, prepared.rig, prepared.camera_poses
     moved = dataclasses.asdict(poses) if poses.moving else None
-    key = content_key(_code_of(hand_pose, calibration), dataclasses.asdict(landmarks), _rig_values(rig), dataclasses.asdict(chosen), moved)
+    key = content_key(
+        _code_of(hand_pose, calibration), dataclasses.asdict(landmarks), _rig_values(rig), dataclasses.asdict(chosen), moved, by
+    )
     timed = timed_motion(
-        key, lambda: estimate(landmarks, rig, chosen, camera_poses=poses, progress=lambda done, total: progress("fit", done, total))
+        key, lambda: find(landmarks, rig, chosen, camera_poses=poses, progress=lambda done, total: progress("fit", done, total))
     )
     progress("fit", 1, 1)
     return timed

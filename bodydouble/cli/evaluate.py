@@ -50,6 +50,9 @@ def evaluate(
         None, metavar="M", help="The person's height in m; estimated from several cameras, else assumed 1.73."
     ),
     workers: int | None = typer.Option(None, metavar="N", min=1, help="Cameras detected at the same time; by default one a core."),
+    estimator: str = typer.Option(
+        "fit", metavar="NAME", help="What is judged: fit (what process uses), robust or linear (triangulation of each landmark by itself)."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object a program can read."),
 ) -> None:
     """Judge the estimate of a recording, beside plain triangulation of the same detections.
@@ -67,31 +70,33 @@ def evaluate(
     settings = ProcessSettings(rig=rig, tag_map=tag_map, cameras=chosen, start=start, stop=stop, stature=stature, workers=workers)
     opened = open_recording(recording)
     with stage_bars(STAGE_TEXTS, shown=not as_json) as progress:
-        found, seconds, by_camera = evaluated(opened, recording, settings, progress)
+        found, seconds, by_camera = evaluated(opened, recording, settings, progress, estimator)
     if as_json:
-        out = {"recording": opened.settings.name, **found.as_dict(), **by_camera, **seconds}
+        out = {"recording": opened.settings.name, "estimator": estimator, **found.as_dict(), **by_camera, **seconds}
         typer.echo(json.dumps(out, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print_evaluation(found, seconds, by_camera, opened.settings.name)
 
 
 def evaluated(
-    recording: Recording, given: Path, settings: ProcessSettings, progress: Any
+    recording: Recording, given: Path, settings: ProcessSettings, progress: Any, estimator: str = "fit"
 ) -> tuple[Evaluation, dict[str, float | None], dict[str, Any]]:
     """Run every missing stage and return the figures; ``detect_seconds`` and ``fit_seconds``; ``missing_frames`` of each camera and ``camera_errors``.
 
     ``given`` is the path that the recording was opened by; a truth file may be there. Raises: DataError for a truth file that cannot be read or is of
-    another recording; what ``prepare`` and ``fit`` raise.
+    another recording; UnknownNameError for an estimator that is not there; what ``prepare`` and ``fit`` raise.
     """
-    from bodydouble.datasets.pipeline import fit, prepare, timed_fit
+    from bodydouble.datasets.pipeline import prepare, timed_fit
     from bodydouble.hand_pose.camera_errors import camera_errors
     from bodydouble.hand_pose.camera_poses import ROOM
+    from bodydouble.hand_pose.estimators import estimator as find_estimator
     from bodydouble.hand_pose.evaluation import evaluate as judge
 
+    find_estimator(estimator)
     recording = recording.select(settings.cameras) if settings.cameras else recording
     truth = truth_of(recording, given)
     prepared = prepare(recording, settings, progress)
-    motion, fit_seconds = timed_fit(prepared, settings, progress)
+    motion, fit_seconds = timed_fit(prepared, settings, progress, by=estimator)
     state = (0.0, 1.0)
 
     def report(done: float, total: float) -> None:
@@ -101,7 +106,9 @@ def evaluated(
 
     def refit(landmarks: Landmarks, rig: Rig, poses: CameraPoses) -> HumanMotion:
         rest = dataclasses.replace(prepared, landmarks=landmarks, rig=rig, camera_poses=poses)
-        return fit(rest, settings, lambda stage, done, total: progress("leave_out", state[0] + done / total, state[1]))
+        return timed_fit(rest, settings, lambda stage, done, total: progress("leave_out", state[0] + done / total, state[1]), by=estimator)[
+            0
+        ]
 
     found = judge(
         motion, prepared.landmarks, prepared.rig, prepared.camera_poses, refit,

@@ -107,6 +107,13 @@ def test_with_truth_it_says_that_it_is_simulated(copied):
     assert 0 <= values["covariance_95_coverage"] < 0.2
 
 
+def test_another_estimator_can_be_judged_in_its_place(sample_cache):
+    values = json.loads(run(sample_cache.recording, "--stop", "10", "--estimator", "robust", "--json").stdout)
+    assert values["estimator"] == "robust"
+    assert values["bone_length_variation_pct"] > 1.0
+    assert values["leave_one_out_px"]["cam04"]["median"] > 0
+
+
 def test_one_camera_has_no_other_to_be_compared_with(sample_cache):
     done = run(sample_cache.recording, "--stop", "10", "--cameras", "cam04", "--json")
     values = json.loads(done.stdout)
@@ -185,6 +192,7 @@ def test_the_truth_of_a_folder_of_videos_is_found_beside_them(sample_cache, tmp_
         (["--cameras", ","], UsageError, "names no camera"),
         (["--stature", "175"], UsageError, "is not a person's height in metres"),
         (["--rig", "nowhere.toml"], UsageError, "nowhere.toml"),
+        (["--estimator", "best"], UnknownNameError, "estimator 'best'.*fit, robust, linear"),
         (["--start", "5", "--stop", "5"], UsageError, "The range of frames 5 to 5 is empty"),
     ],
 )
