@@ -38,6 +38,7 @@ _FLEXION_SIGMA, _DEVIATION_SIGMA, _NEAR_SIGMA, _REACH_SIGMA_M = 0.55, 0.40, 0.35
 _PEAK_RAD = math.radians(12)
 _TAILS = 4.0
 """Degrees of freedom of the Student's t that is laid through the posterior: far, unlikely directions widen a Gaussian too much."""
+_CLEARANCE_M = 0.10
 _LEAST_PEAK, _WORST_SIGMA = 0.2, 0.2
 """An answer whose peak holds less of the posterior, or whose better known axis has a greater deviation in rad, is none."""
 _WEIGHTS = np.array(
@@ -138,11 +139,12 @@ def candidates(
     if shoulder is not None:
         upper = upper_arm_m or forearm_m * TYPICAL_LENGTHS["upper_arm"] / TYPICAL_LENGTHS["forearm"]
         beyond = np.linalg.norm(wrist + forearm_m * directions - shoulder, axis=1) - upper
-        kept = np.abs(beyond) < _MAX_REACH_M
-        if not kept.any():
-            return None
-        log_prior = (log_prior - 0.5 * (beyond / _REACH_SIGMA_M) ** 2)[kept]
-        directions, parents = directions[kept], parents[kept]
+        log_prior = np.where(np.abs(beyond) < _MAX_REACH_M, log_prior - 0.5 * (beyond / _REACH_SIGMA_M) ** 2, -np.inf)
+    log_prior = np.where(_clear_of_cameras(views, wrist, forearm_m * directions), log_prior, -np.inf)
+    kept = np.isfinite(log_prior)
+    if not kept.any():
+        return None
+    directions, parents, log_prior = directions[kept], parents[kept], log_prior[kept]
     if near is not None:
         log_prior = log_prior - 0.5 * (np.arccos(np.clip(directions @ near, -1.0, 1.0)) / _NEAR_SIGMA) ** 2
 
@@ -274,6 +276,16 @@ def _shows(view: View, point: FloatArray) -> bool:
     u, v = view.model.project((point - view.T_frame_camera[:3, 3]) @ view.T_frame_camera[:3, :3])
     width, height = view.model.image_size
     return bool(0 <= u <= width - 1 and 0 <= v <= height - 1)
+
+
+def _clear_of_cameras(views: Sequence[View], wrist: FloatArray, forearms: FloatArray) -> npt.NDArray[np.bool_]:
+    """Tell which forearms (H, 3) from the wrist to the elbow keep away from every camera: next to one nearly all directions look alike."""
+    clear = np.ones(len(forearms), dtype=bool)
+    for view in views:
+        to_camera = view.T_frame_camera[:3, 3] - wrist
+        share = np.clip(forearms @ to_camera / (forearms**2).sum(axis=1), 0.0, 1.0)
+        clear &= ~(np.linalg.norm(to_camera - share[:, None] * forearms, axis=1) < _CLEARANCE_M)
+    return clear
 
 
 def _softmax(scores: FloatArray) -> FloatArray:

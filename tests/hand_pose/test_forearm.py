@@ -7,7 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from drawn_arm import FOREARM_M, POSES, WRIST, drawn_views, hand_before, turned
+from drawn_arm import FOREARM_M, MODEL, POSES, WRIST, drawn_views, hand_before, turned
 
 from bodydouble.hand_pose.forearm import candidates, find_forearm
 from bodydouble.hand_pose.limb_contrast import View
@@ -149,3 +149,13 @@ def test_arrays_are_read_only() -> None:
     assert found is not None
     with pytest.raises(ValueError, match="read-only"):
         found.direction[0] = 0.0
+
+
+def test_a_forearm_does_not_run_through_a_camera() -> None:
+    towards = POSES[0][:3, 3] - WRIST
+    towards = towards / np.linalg.norm(towards)
+    close = POSES[0].copy()
+    close[:3, 3] = WRIST + 0.2 * towards
+    view = View(MODEL, close, np.full((300, 400, 3), 128, dtype=np.uint8))
+    found = candidates([view], WRIST, hand_before(towards), "right", forearm_m=FOREARM_M)
+    assert found is None or degrees_off(found.directions[(found.directions @ towards).argmax()], towards) > 20.0
