@@ -17,7 +17,7 @@ from bodydouble.calibration import odometry as odometry_package
 from bodydouble.calibration.localization.rig_motion import Outcome
 from bodydouble.calibration.matching import check_image_size
 from bodydouble.calibration.odometry.level import levelled
-from bodydouble.calibration.odometry.rig_odometry import ODOMETRY, solve_motion
+from bodydouble.calibration.odometry.rig_odometry import ODOMETRY, SCALE_SIGMA, solve_motion
 from bodydouble.calibration.odometry.tracking import track
 from bodydouble.calibration.report.text import counted
 from bodydouble.capture import FrameSets, Recording
@@ -28,6 +28,9 @@ from bodydouble.progress import Progress, silent
 TAG_MAP_NAME = "tag_map.toml"
 LEAST_LOCATED = 0.5
 """Share of the frames that visual odometry must locate; of less, all frames relative to the head say more."""
+
+SURE_SCALE = 0.03
+"""Standard deviation of the scale, as a share of it, above which the record says so."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,9 @@ def _without_map(recording: Recording, rig: Rig, frame_sets: FrameSets, no_map: 
         if detached
         else ""
     )
+    doubt = float(motion.provenance[SCALE_SIGMA])
+    if doubt > SURE_SCALE:
+        apart += f" Its scale is sure to {100 * doubt:.0f} % only, as the cameras do not agree how far things are: calibrate the rig anew."
     return Located(
         poses, motion,
         f"Located by visual odometry: {_frames_located(poses)}, by {located.points[located.observed].mean():.0f} points on average.{apart} Its world starts "

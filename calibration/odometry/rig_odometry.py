@@ -17,6 +17,7 @@ from bodydouble.calibration.localization.rig_motion import BodyMotion, Outcome, 
 from bodydouble.calibration.odometry.body_pose import find_pose, refine_pose
 from bodydouble.calibration.odometry.carried_points import without_carried
 from bodydouble.calibration.odometry.chain import FEWEST_POINTS, LEAST_SHARE, Chain
+from bodydouble.calibration.odometry.scale_doubt import scale_doubt
 from bodydouble.calibration.odometry.sights import Sights
 from bodydouble.calibration.rig import Rig
 from bodydouble.calibration.transform import pose_from
@@ -28,6 +29,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 ODOMETRY = "odometry"
 """Name of the world, as ``RigMotion.room``."""
+SCALE_SIGMA = "scale_sigma"
+"""``RigMotion.provenance``: one standard deviation of the scale as a share of it, which the covariances count (``scale_doubt``)."""
 _CHUNK, _LAP = 80, 20
 """Keyframes that are adjusted together at the end, and how many of them the next ones share."""
 _SAME_TIME_S = 1e-6
@@ -72,7 +75,10 @@ def _solve(rig: Rig, sights: Sights, times_s: FloatArray, camera_times_s: FloatA
     good = chain.piece == longest
     covariance = _between_keyframes(covariance, own, times_s) * _SLACK**2
     covariance += own_covariance
-    return _motion(rig, chain, times_s, camera_times_s, good, detached, covariance, agree)
+    doubt = scale_doubt(chain, longest)
+    gone = np.nan_to_num(chain.T[:, :3, 3] - chain.T[np.flatnonzero(good)[0], :3, 3])
+    covariance[:, 3:, 3:] += doubt**2 * gone[:, :, None] * gone[:, None, :]
+    return _motion(rig, chain, times_s, camera_times_s, good, detached, covariance, agree, doubt)
 
 
 def _adjust_all(chain: Chain, keyframes: IntArray) -> FloatArray:
@@ -144,7 +150,8 @@ def _between_keyframes(covariance: FloatArray, keyframes: IntArray, times_s: Flo
 
 
 def _motion(
-    rig: Rig, chain: Chain, times_s: FloatArray, camera_times_s: FloatArray, good: BoolArray, detached: BoolArray, covariance: FloatArray, agree: IntArray
+    rig: Rig, chain: Chain, times_s: FloatArray, camera_times_s: FloatArray, good: BoolArray, detached: BoolArray, covariance: FloatArray, agree: IntArray,
+    doubt: float,
 ) -> RigMotion:  # fmt: skip
     rate, known, acceleration = _learn_rates(chain, times_s, int(chain.piece[good][0]))
     seen = np.bincount(chain.sights.moment, minlength=len(times_s)) > 0
@@ -155,7 +162,14 @@ def _motion(
     )  # fmt: skip
     body = rig.camera(chain.sights.cameras[0]).body
     motions = {body: _reaching(motion, camera_times_s)}
-    return RigMotion(rig.name, ODOMETRY, motions, dict.fromkeys(chain.sights.cameras, chain.noise_px), ("pixels",))
+    return RigMotion(
+        rig.name,
+        ODOMETRY,
+        motions,
+        dict.fromkeys(chain.sights.cameras, chain.noise_px),
+        ("pixels",),
+        provenance={SCALE_SIGMA: f"{doubt:.4f}"},
+    )
 
 
 def _reaching(motion: BodyMotion, camera_times_s: FloatArray) -> BodyMotion:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simulated_sights import Simulated, head_at, room_points, simulate
 
+from bodydouble.calibration import rotation
 from bodydouble.calibration.localization.rig_motion import BodyMotion, Outcome, RigMotion
 from bodydouble.calibration.odometry import rig_odometry
 from bodydouble.calibration.odometry.carried_points import carried_points
 from bodydouble.calibration.odometry.level import levelled
-from bodydouble.calibration.odometry.rig_odometry import ODOMETRY, solve_motion
+from bodydouble.calibration.odometry.rig_odometry import ODOMETRY, SCALE_SIGMA, solve_motion
 from bodydouble.calibration.transform import invert, pose_distance, pose_from
 from bodydouble.errors import DataError
 
@@ -153,3 +156,16 @@ def test_a_long_take_is_adjusted_in_parts_that_hang_together(monkeypatch):
     assert turned.max() < 3e-3
     assert away.max() < 0.01
     assert (np.diff(body.sigma[::20, 1]) > -1e-3).all()
+
+
+def test_a_rig_that_has_bent_since_its_calibration_puts_the_scale_in_doubt():
+    made = simulate(moments=24)
+    sound = solved(made)
+    front = made.rig.camera("front")
+    bent = replace(front, T_body_camera=front.T_body_camera @ pose_from(rotation.exp([0.01, 0.005, 0.0]), np.zeros(3)))
+    doubted = solve_motion(
+        replace(made.rig, cameras={**made.rig.cameras, "front": bent}), made.sights, made.times_s, made.camera_times_s
+    )  # fmt: skip
+    assert float(sound.provenance[SCALE_SIGMA]) < 0.01
+    assert float(doubted.provenance[SCALE_SIGMA]) > 0.02
+    assert doubted.body("helmet").sigma[-1, 1] > 2 * sound.body("helmet").sigma[-1, 1]
