@@ -7,6 +7,7 @@ turn follow MediaPipe's rule (``hand_landmarks_to_rect_calculator``, Apache-2.0)
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,16 +116,16 @@ class HandCrop:
         inside = np.all((pixels >= 0) & (pixels <= (width - 1, height - 1)), axis=-1)
         if inside.mean() < least_inside:
             return None
-        table = _upsampled(pixels.reshape(_GRID, _GRID, 2).astype(np.float32), self.side)
-        cropped: Any = cv2.remap(image, table, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        x, y = (_upsampled(pixels[:, axis].reshape(_GRID, _GRID).astype(np.float32), self.side) for axis in (0, 1))
+        cropped: Any = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         return np.asarray(cropped)
 
 
 def _upsampled(grid: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
-    """Return (side, side, 2) between nodes whose first and last lie on the first and last pixel; cv2.resize rounds positions to a 32nd of a cell."""
+    """Return (side, side) between nodes whose first and last lie on the first and last pixel; cv2.resize rounds positions to a 32nd of a cell."""
     weights = _weights(side)
-    columns = np.tensordot(weights, grid, axes=(1, 0))
-    return np.ascontiguousarray(np.tensordot(columns, weights, axes=(1, 1)).transpose(0, 2, 1))
+    table: npt.NDArray[np.float32] = weights @ grid @ weights.T
+    return table
 
 
 @functools.cache
@@ -142,8 +143,11 @@ def _turn(upwards: FloatArray) -> FloatArray:
 
 def _facing(direction: FloatArray) -> FloatArray:
     """Return axes (3, 3) whose z looks along a direction, x about to the right."""
-    z = direction / np.linalg.norm(direction)
-    beside = np.array([1.0, 0.0, 0.0]) if abs(z[0]) < 0.9 else np.array([0.0, 0.0, -np.sign(z[0])])
+    z = direction / math.sqrt(direction @ direction)
+    beside = np.array([1.0, 0.0, 0.0]) if abs(z[0]) < 0.9 else np.array([0.0, 0.0, -math.copysign(1.0, z[0])])
     x = beside - z * (beside @ z)
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z], axis=1)
+    x /= math.sqrt(x @ x)
+    axes = np.empty((3, 3))
+    axes[:, 0], axes[:, 2] = x, z
+    axes[:, 1] = z[1] * x[2] - z[2] * x[1], z[2] * x[0] - z[0] * x[2], z[0] * x[1] - z[1] * x[0]
+    return axes

@@ -7,6 +7,7 @@ instant. Palms are searched for only where a hand is missing. The idea is MEgATr
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -72,13 +73,13 @@ class Sighting:
     left: float
     """In [0, 1]."""
 
-    @property
+    @functools.cached_property
     def middle(self) -> FloatArray:
         """(3,) unit vector to the middle of the hand."""
         mean = self.rays.mean(axis=0)
         return np.asarray(mean / np.linalg.norm(mean))
 
-    @property
+    @functools.cached_property
     def size_rad(self) -> float:
         """Angle that the hand spans, from its middle to the farthest point, twice."""
         return 2.0 * math.acos(min(1.0, max(-1.0, float((self.rays @ self.middle).min()))))
@@ -114,6 +115,13 @@ class CameraView:
     image: RgbImage
     model: CameraModel
     T_rig_camera: FloatArray
+
+    @functools.cached_property
+    def focal_px(self) -> float:
+        """The px of a radian in the middle of the image."""
+        u, v = self.model.center
+        rays = self.model.rays(np.array([(u, v), (u + 1.0, v)]))
+        return 1.0 / max(float(np.linalg.norm(rays[1] - rays[0])), 1e-9)
 
 
 class HandTracker:
@@ -155,7 +163,7 @@ class HandTracker:
         return None if crop is None else self._read(view, crop, least_presence)
 
     def _read(self, view: CameraView, crop: HandCrop, least_presence: float) -> Sighting | None:
-        if 2 * crop.half * _focal_px(view.model) < self.settings.least_side_px:
+        if 2 * crop.half * view.focal_px < self.settings.least_side_px:
             return None
         image = crop.cut(view.image, view.model)
         if image is None:
@@ -334,13 +342,6 @@ def _centres(first: float, last: float, fov_deg: float, overlap_deg: float) -> F
         return np.array([(first + last) / 2])
     count = math.ceil((span - overlap) / (fov - overlap))
     return np.linspace(first + fov / 2, last - fov / 2, count)
-
-
-def _focal_px(model: CameraModel) -> float:
-    """Return the px of a radian in the middle of the image."""
-    u, v = model.center
-    rays = model.rays(np.array([(u, v), (u + 1.0, v)]))
-    return 1.0 / max(float(np.linalg.norm(rays[1] - rays[0])), 1e-9)
 
 
 def _origin(view: CameraView | None) -> FloatArray:

@@ -64,6 +64,5 @@ def test_a_crop_that_looks_past_the_image_is_none():
 
 @pytest.mark.parametrize("side", [192, 224])
 def test_between_its_nodes_the_map_is_straight(side):
-    nodes = np.linspace(0, side - 1, 15)
-    table = _upsampled(np.stack(np.meshgrid(nodes, nodes), axis=-1).astype(np.float32), side)
-    np.testing.assert_allclose(table[..., 0], np.broadcast_to(np.arange(side), (side, side)), atol=1e-3)
+    table = _upsampled(np.tile(np.linspace(0, side - 1, 15).astype(np.float32), (15, 1)), side)
+    np.testing.assert_allclose(table, np.broadcast_to(np.arange(side), (side, side)), atol=1e-3)
