@@ -36,6 +36,8 @@ _MAX_FLEXION, _MAX_DEVIATION, _MAX_REACH_M = math.radians(90), math.radians(55),
 _FLEXION_SIGMA, _DEVIATION_SIGMA, _NEAR_SIGMA, _REACH_SIGMA_M = 0.55, 0.40, 0.35, 0.07
 """Of the prior: wide, since it only says where to look. A fit that uses the result has posture priors of its own."""
 _PEAK_RAD = math.radians(12)
+_PEAKS = 40
+"""Directions, the likeliest first, that may be the middle of the peak."""
 _TAILS = 4.0
 """Degrees of freedom of the Student's t that is laid through the posterior: far, unlikely directions widen a Gaussian too much."""
 _CLEARANCE_M = 0.10
@@ -196,14 +198,16 @@ def summarise(found: Candidates, least_gain_nats: float) -> Forearm | None:
     gain = float(np.sum(posterior * np.log(np.maximum(posterior, 1e-300) / np.maximum(prior, 1e-300))))
     if gain < least_gain_nats:
         return None
-    near = found.directions @ found.directions.T > math.cos(_PEAK_RAD)
+    likely = np.argsort(-posterior)[:_PEAKS]
+    near = found.directions[likely] @ found.directions.T > math.cos(_PEAK_RAD)
     share = near @ posterior
     best = int(share.argmax())
     start = (posterior * near[best]) @ found.directions
     start = start / np.linalg.norm(start)
     axes = _across(start)
     points = _flat(found.directions, start, axes)
-    mean, scatter = _student(points, posterior)
+    some = posterior > 1e-6
+    mean, scatter = _student(points[some], posterior[some])
     off = points - mean
     information = np.linalg.inv(scatter) - np.linalg.inv((off * prior[:, None]).T @ off)
     values, vectors = np.linalg.eigh(information)

@@ -151,7 +151,7 @@ def _spread(colours: Float32Array) -> Float32Array:
     count = np.float32(colours.shape[1])
     first = np.einsum("ko...->k...", colours) / count
     second = np.einsum("ko...,ko...->...", colours, colours) / count
-    return np.maximum(second - _squared(first), np.float32(0))
+    return np.asarray(np.maximum(second - _squared(first), np.float32(0)))
 
 
 def _saturated(squared: Float32Array, scale: float) -> Float32Array:
