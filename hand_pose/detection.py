@@ -33,8 +33,10 @@ HAND_MODEL = "hand_landmarker_full.task"
 _SHAPES = {"pixels": (75, 2), "confidence": (75,), "shape_m": (75, 3)}
 PIVOT_TO_SHOULDERS = 0.10
 """m that shoulder joints lie below where the head nods: eyes that look ahead are 0.10 m above that and 0.20 m above the shoulders."""
-HANDS_ALONE = 0.5
-"""Share of a recording's frames with a person below which hands are looked for by themselves in static cameras."""
+FEW_HANDS = 0.3
+"""Share of a static recording's views in which a hand hangs on the person found below which hands are looked for by themselves."""
+LARGE_HAND = 0.3
+"""Share of a person's extent in the image from which a hand is too large to be that person's: the pose model makes one up where it sees a hand alone."""
 
 
 def detect(
@@ -43,9 +45,9 @@ def detect(
 ) -> Landmarks:  # fmt: skip
     """Return the landmarks of one person in every camera of ``frame_sets``.
 
-    In cameras that ``rig`` mounts on "room", or if there is no rig, the pose model finds the person; where it finds nobody in most frames, only hands are
-    looked for, as always in cameras on other bodies. Cameras on several bodies need ``camera_poses`` to help each other. What was found before comes
-    from the cache. Up to ``workers`` processes run at a time (by default one a core).
+    In cameras that ``rig`` mounts on "room", or if there is no rig, the pose model finds the person; where it finds nobody whose hands those in the
+    images can be, only hands are looked for, as always in cameras on other bodies. Cameras on several bodies need ``camera_poses`` to help each other.
+    What was found before comes from the cache. Up to ``workers`` processes run at a time (by default one a core).
     Raises: MissingDependencyError without models; DataError if a video breaks or a process is killed.
     """
     worn = tuple(name for name in frame_sets.cameras if rig is not None and rig.camera(name).body != ROOM)
@@ -65,10 +67,10 @@ def detect(
             row = frame_sets.cameras.index(camera)
             for name, array in arrays.items():
                 array[row, frame_sets.present[row]] = found[camera][name]
-    persons = np.isfinite(arrays["pixels"][:, :, POSE]).any(axis=(2, 3)).any(axis=0)
-    alone = not worn and float(persons.mean()) < HANDS_ALONE and (rig is not None or len(static) == 1)
+    hands_seen = np.isfinite(arrays["confidence"][:, :, [LEFT_HAND.start, RIGHT_HAND.start]]).any(axis=2)
+    lone = not worn and float(hands_seen.mean()) < FEW_HANDS and (rig is not None or len(static) == 1)
     forearms = None
-    if worn or alone:
+    if worn or lone:
         cameras = worn or static
         known = rig if rig is not None else assumed_rig(cameras[0], recording.image_size(cameras[0]))
         T_rig_camera, guide = _in_rig(known, cameras, len(frame_sets), camera_poses)
@@ -78,10 +80,12 @@ def detect(
             shoulders=_shoulders(known, guide, camera_poses, frame_sets) if worn else None, workers=workers,
             progress=lambda done, of: progress(before + (total - before) * done / max(of, 1), total) if worn else None,
         )  # fmt: skip
-        rows = [frame_sets.cameras.index(camera) for camera in cameras]
-        part = slice(LEFT_HAND.start, RIGHT_HAND.stop)
-        for name, array in arrays.items():
-            array[rows, :, part] = hands[name][:, :, part]
+        if lone and not _too_large(hands["pixels"], arrays["pixels"]):
+            lone = False
+        else:
+            rows = [frame_sets.cameras.index(camera) for camera in cameras]
+            for name, array in arrays.items():
+                array[rows] = hands[name]
         if worn:
             forearms = ForearmDirections(guide, hands["forearm"], hands["forearm_information"])
     for row, camera in enumerate(frame_sets.cameras):
@@ -92,10 +96,23 @@ def detect(
     return Landmarks(
         frame_sets.cameras,
         frame_sets.camera_times_s,
-        settings={**used, **(_tracker_text(tracker) if worn or alone else {})},
+        settings={**used, **(_tracker_text(tracker) if worn or lone else {})},
         forearms=forearms,
         **arrays,
     )
+
+
+def _too_large(hands_px: FloatArray, persons_px: FloatArray) -> bool:
+    """Tell whether hands (C, T, 75, 2) are too large for the persons found in the same views, in most views with a hand."""
+
+    def extent(points: FloatArray) -> FloatArray:
+        known = np.isfinite(points)
+        span = np.where(known, points, -np.inf).max(axis=2) - np.where(known, points, np.inf).min(axis=2)
+        return np.asarray(np.where(known.any(axis=(2, 3)), span.max(axis=-1), 0.0))
+
+    hand = np.maximum(extent(hands_px[:, :, LEFT_HAND]), extent(hands_px[:, :, RIGHT_HAND]))
+    seen = hand > 0
+    return bool(seen.any()) and float(np.mean(hand[seen] > LARGE_HAND * extent(persons_px[:, :, POSE])[seen])) > 0.5
 
 
 def _in_video(rig: Rig, recording: Recording, camera: str) -> CameraModel:

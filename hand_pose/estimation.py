@@ -13,14 +13,17 @@ from bodydouble.errors import DataError
 from bodydouble.hand_pose.anchors import Anchors
 from bodydouble.hand_pose.batched_kinematics import BatchedKinematics, from_rest
 from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, Constants, estimate_constants, stature_from_limbs, typical_lengths
-from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
+from bodydouble.hand_pose.camera_poses import HEAD_FRAME, CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior, place_shape, shape_scale
 from bodydouble.hand_pose.each_frame import fill_in, fit_keys, key_frames
 from bodydouble.hand_pose.forearm_pull import ForearmPull
+from bodydouble.hand_pose.hands_alone import person_behind
 from bodydouble.hand_pose.human import LINKS, Human, angle_names, named_lengths
 from bodydouble.hand_pose.human_motion import HumanMotion, Source, largest_sigma, packed
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, MAIN_JOINTS, POSE, RIGHT_HAND, Landmarks
+from bodydouble.hand_pose.noise import rescaled
 from bodydouble.hand_pose.observations import Observations
+from bodydouble.hand_pose.outliers import switched, switches
 from bodydouble.hand_pose.person_change import person_changes
 from bodydouble.hand_pose.pose_fit import fit_poses
 from bodydouble.hand_pose.posture_prior import PosturePrior
@@ -94,6 +97,7 @@ def estimate(
         human, observations, times_s, keys, poses, lambda frames: seen.start(human, frames), np.isin(np.arange(len(times_s)), usable),
         lambda done, total: progress(0.3 + 0.3 * (done / total), 1.0),
     )  # fmt: skip
+    observations = reweighted(observations, configurations, human)
     configurations = smooth_trajectory(
         human, configurations, observations, times_s, report=lambda done, total: progress(0.6 + 0.3 * (done / total), 1.0)
     )
@@ -101,6 +105,16 @@ def estimate(
     motion = _describe(human, configurations, seen, landmarks, times_s, rig, camera_poses, stature, assumed, constants)
     progress(1.0, 1.0)
     return motion
+
+
+def reweighted(observations: Observations, configurations: FloatArray, human: Human) -> Observations:
+    """Return the observations with the noise that a first fit (T, nq) finds, and without views of hands that the others contradict."""
+    scaled, _ = observations.residuals(BatchedKinematics.of(human, configurations).detected)
+    sigma = rescaled(observations.sigma_rad, observations.weight, scaled)
+    with np.errstate(invalid="ignore"):
+        scaled = scaled * (observations.sigma_rad / sigma)[..., None]
+    weight = switched(observations.weight, switches(observations.weight, scaled))
+    return replace(observations, sigma_rad=sigma, weight=weight)
 
 
 @dataclass(frozen=True)
@@ -116,10 +130,12 @@ class _Seen:
     stature: tuple[float, float]
     stature_assumed: bool
     worn: Worn | None = None
+    guessed: Worn | None = None
+    """Where only hands are seen: where the person may be, to start from."""
 
     def start(self, human: Human, frames: npt.NDArray[np.intp]) -> FloatArray:
         """Return configurations (F, nq) to start some frames from."""
-        points, worn = self.starts[frames], self.worn
+        points, worn = self.starts[frames], self.worn or self.guessed
         up = np.array([0.0, 0.0, 1.0])
         whole = np.isfinite(points[:, HIPS_AND_SHOULDERS]).all(axis=(1, 2))
         q = np.tile(human.rest, (len(frames), 1))
@@ -136,6 +152,8 @@ class _Seen:
 
 def _seen_by_static(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, times_s: FloatArray, settings: EstimatorSettings) -> _Seen:
     observations = Observations.of(landmarks, rig, camera_poses)
+    if np.isnan(landmarks.pixels[:, :, POSE]).all() and np.isfinite(landmarks.pixels).any():
+        return _hands_alone(landmarks, rig, camera_poses, observations, times_s, settings)
     swap = decide_sides(observations.origins[:, 0], observations.rays, observations.weight, _view_sigma(observations), times_s)
     labelled = landmarks.exchanged(swap)
     observations = Observations.of(labelled, rig, camera_poses)
@@ -150,6 +168,23 @@ def _seen_by_static(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, t
         [place_shape(labelled, observations.rays[0, t], observations.origins[0, t], T_world_camera, scale, t) for t in range(len(times_s))]
     )
     return _Seen(observations, swap, starts, None, (stature, STATURE_SIGMA), True)
+
+
+def _hands_alone(
+    landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, observations: Observations, times_s: FloatArray, settings: EstimatorSettings
+) -> _Seen:
+    """Look at hands of which no body is seen: theirs is a guess."""
+    nowhere = np.full((len(times_s), 4, 4), np.nan)
+    labelled, swap = decide(landmarks, observations, replace(camera_poses, moving=landmarks.cameras), nowhere, times_s)
+    observations = Observations.of(labelled, rig, camera_poses)
+    triangulated = _triangulated(observations)
+    starts = with_guesses(triangulated, hand_views(labelled, observations, camera_poses))
+    guessed = person_behind(starts, observations.origins[:, 0].mean(axis=0))
+    stature = settings.stature or STATURE_MEAN
+    alone = len(landmarks.cameras) == 1
+    depth = DepthPrior.of(labelled, rig.camera(landmarks.cameras[0]).T_body_camera, stature / REFERENCE_STATURE) if alone else None
+    observations = replace(observations, depth=depth, posture=PosturePrior(guessed.up, guessed.forward, None))
+    return _Seen(observations, swap, starts, None if alone else triangulated, (stature, STATURE_SIGMA), True, guessed=guessed)
 
 
 def _seen_by_worn(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, times_s: FloatArray, _: EstimatorSettings) -> _Seen:
@@ -167,7 +202,7 @@ def _seen_by_worn(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, tim
         )
     labelled = landmarks.exchanged(swap)
     observations = Observations.of(labelled, rig, camera_poses)
-    labelled, by_hands = decide(labelled, observations, camera_poses, worn, times_s)
+    labelled, by_hands = decide(labelled, observations, camera_poses, worn.T_world_head, times_s)
     observations = Observations.of(labelled, rig, camera_poses)
     triangulated = _triangulated(observations)
     starts = with_guesses(triangulated, hand_views(labelled, observations, camera_poses))
@@ -227,6 +262,9 @@ def _usable_frames(seen: _Seen) -> tuple[npt.NDArray[np.intp], FloatArray]:
                 "No frame shows a hand to a worn camera whose place is known, so nothing can be fitted. Check with a video player that the hands are "
                 "in view and that tags of the map are, or choose another range with --start and --stop."
             )
+    if seen.guessed is not None:
+        usable |= (weight > 0).any(axis=(0, 2))
+        score = weight.sum(axis=(0, 2))
     if not usable.any():
         raise DataError(
             "No frame shows a person's shoulders and hips to enough cameras (two with a rig, or the only one), so nothing can be fitted. "
@@ -259,6 +297,11 @@ def _describe(
     unseen = np.isnan(landmarks.pixels[:, :, POSE]).all(axis=(2, 3))
     nobody = unseen.all(axis=0)
     flags: dict[str, npt.NDArray[np.uint8]] = {}
+    if seen.guessed is not None:
+        unseen = np.isnan(landmarks.pixels).all(axis=(2, 3))
+        nobody = unseen.all(axis=0)
+        observed = with_worn(observed, np.zeros(frames, dtype=bool))
+        flags["head_pose_unknown"] = np.ones(frames, dtype=np.uint8)
     if seen.worn is not None:
         unseen = np.isnan(landmarks.pixels).all(axis=(2, 3))
         head = np.isfinite(seen.worn.T_world_head[:, 0, 0])
@@ -266,7 +309,7 @@ def _describe(
         flags["head_pose_unknown"] = np.asarray(~head, dtype=np.uint8)
         if seen.triangulated is not None and len(landmarks.cameras) > 1:
             observed &= np.isfinite(seen.triangulated[..., 0])  # cameras beside each other see one thing twice, and not how far it is
-        observed = with_worn(observed, head & (camera_poses.frame == ROOM or not unseen.all()))
+        observed = with_worn(observed, head & (camera_poses.frame != HEAD_FRAME or not unseen.all()))
         covariance[:, FACE] += constants.mount_sigma[0, :3].mean() ** 2 * np.eye(3)
     landmark_source = classify(observed, times_s)
     joint_source = classify(known.joint_sigma < JOINT_SIGMA, times_s)

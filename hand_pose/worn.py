@@ -97,11 +97,11 @@ def hand_views(landmarks: Landmarks, observations: Observations, poses: CameraPo
 
 
 def decide(
-    landmarks: Landmarks, observations: Observations, poses: CameraPoses, worn: Worn, times_s: FloatArray
+    landmarks: Landmarks, observations: Observations, poses: CameraPoses, T_world_head: FloatArray, times_s: FloatArray
 ) -> tuple[Landmarks, BoolArray]:
     """Return the landmarks with every worn camera's hands on their sides, and the views that were exchanged (C, T)."""
     free = np.array([name in poses.moving for name in landmarks.cameras])
-    sides = decide_hands(hand_views(landmarks, observations, poses), times_s, free, worn.T_world_head)
+    sides = decide_hands(hand_views(landmarks, observations, poses), times_s, free, T_world_head)
     gone = np.zeros(landmarks.confidence.shape, dtype=bool)
     gone[:, :, LEFT_HAND], gone[:, :, RIGHT_HAND] = sides.dropped[..., :1], sides.dropped[..., 1:]
     kept = replace(
