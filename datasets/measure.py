@@ -10,7 +10,7 @@ from bodydouble.calibration import Rig
 from bodydouble.capture import FrameSets
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks
-from bodydouble.hand_pose.reprojection import reprojection_residuals
+from bodydouble.hand_pose.reprojection import reprojection_residuals, sees_bodies
 from bodydouble.retarget import RobotTrajectory, limit_violations
 
 BONES = [
@@ -47,6 +47,8 @@ def quality_figures(
         "no_person_frames": float(motion.flags["no_person"].sum()),
         "high_residual_frames": float(motion.flags["high_residual"].sum()),
     }
+    if motion.camera_poses is None and not sees_bodies(landmarks):
+        del figures["body_observed_pct"]  # nobody asked for it: hands alone were filmed
     if frame_sets is not None and len(frame_sets.cameras) > 1:
         figures["skew_p95_ms"] = float(np.percentile(frame_sets.skew_ms, 95))
     return figures

@@ -27,7 +27,7 @@ from bodydouble.hand_pose.outliers import switched, switches
 from bodydouble.hand_pose.person_change import person_changes
 from bodydouble.hand_pose.pose_fit import fit_poses
 from bodydouble.hand_pose.posture_prior import PosturePrior
-from bodydouble.hand_pose.reprojection import reprojection_residuals
+from bodydouble.hand_pose.reprojection import reprojection_residuals, sees_bodies
 from bodydouble.hand_pose.sides import decide_sides
 from bodydouble.hand_pose.skeleton import REFERENCE_STATURE
 from bodydouble.hand_pose.sources import FACE, JOINT_SIGMA, absent_frames, classify, observed_landmarks, with_worn
@@ -152,7 +152,7 @@ class _Seen:
 
 def _seen_by_static(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, times_s: FloatArray, settings: EstimatorSettings) -> _Seen:
     observations = Observations.of(landmarks, rig, camera_poses)
-    if np.isnan(landmarks.pixels[:, :, POSE]).all() and np.isfinite(landmarks.pixels).any():
+    if not sees_bodies(landmarks) and np.isfinite(landmarks.pixels).any():
         return _hands_alone(landmarks, rig, camera_poses, observations, times_s, settings)
     swap = decide_sides(observations.origins[:, 0], observations.rays, observations.weight, _view_sigma(observations), times_s)
     labelled = landmarks.exchanged(swap)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bodydouble.calibration import Rig
 from bodydouble.hand_pose.camera_poses import ROOM, project
 from bodydouble.hand_pose.human_motion import HumanMotion
-from bodydouble.hand_pose.landmarks import LEFT_HAND, MAIN_JOINTS, RIGHT_HAND, Landmarks
+from bodydouble.hand_pose.landmarks import LEFT_HAND, MAIN_JOINTS, POSE, RIGHT_HAND, Landmarks
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -44,12 +44,13 @@ def reprojection_residuals(motion: HumanMotion, landmarks: Landmarks, rig: Rig) 
     """Compare the twelve main joints of the fit with each view's detection under the label that the fit gave to that view.
 
     Every camera, frame and joint with visibility >= 0.5 counts. A joint that the fit puts behind a camera counts as infinitely far. Where cameras
-    move, (C, T, 54): the 42 landmarks of the hands follow, which are all that worn cameras see; they count in those alone.
+    move, (C, T, 54): the 42 landmarks of the hands follow, which are all that worn cameras see; they count in those alone. So they do where no body
+    was seen at all.
     """
     exchanged = motion.relabelled == 1
     labelled = landmarks.exchanged(exchanged)
-    moves = motion.camera_poses is not None
-    joints = [*MAIN_JOINTS, *range(LEFT_HAND.start, RIGHT_HAND.stop)] if moves else [*MAIN_JOINTS]
+    by_hands = motion.camera_poses is not None or not sees_bodies(landmarks)
+    joints = [*MAIN_JOINTS, *range(LEFT_HAND.start, RIGHT_HAND.stop)] if by_hands else [*MAIN_JOINTS]
     pixels, visibility = labelled.pixels[:, :, joints], labelled.confidence[:, :, joints].copy()
     errors = np.full(visibility.shape, np.nan)
     for row, name in enumerate(landmarks.cameras):
@@ -67,3 +68,8 @@ def reprojection_residuals(motion: HumanMotion, landmarks: Landmarks, rig: Rig) 
     errors = np.where((np.nan_to_num(visibility) >= MIN_VISIBILITY) & np.isfinite(motion.landmarks[None, :, joints, 0]), errors, np.nan)
     seen = motion.relabelled != 255
     return Reprojection(errors, float(exchanged[seen].mean()) if seen.any() else float("nan"))
+
+
+def sees_bodies(landmarks: Landmarks) -> bool:
+    """Tell whether any camera ever saw more of a person than hands."""
+    return bool(np.isfinite(landmarks.pixels[:, :, POSE]).any())
