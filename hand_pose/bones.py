@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 TYPICAL_SPREAD = 0.07
 STATURE_MEAN, STATURE_SIGMA = 1.73, 0.10
 """m: adults of both sexes, NCD-RisC (2016), "A century of trends in adult human height", between the means of tall and short countries."""
-CORRELATED = 4.0
+CORRELATED = 2.0
 """Errors of a detector on neighbouring frames are alike: this many frames count as one."""
 LONGEST_MOUNT_STEP = 0.1
 """m or rad."""

@@ -18,7 +18,8 @@ from bodydouble.hand_pose.anchors import Anchors
 from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior
 from bodydouble.hand_pose.forearm_pull import ForearmPull
-from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks
+from bodydouble.hand_pose.landmarks import POSE, Landmarks
+from bodydouble.hand_pose.noise import expected_error_px
 from bodydouble.hand_pose.posture_prior import PosturePrior
 from bodydouble.hand_pose.ray_table import RayTable
 
@@ -26,15 +27,6 @@ FloatArray = npt.NDArray[np.float64]
 
 MIN_VISIBILITY = 0.3
 """Pose landmarks that the model itself believes less than this are guesses of a hidden limb."""
-POSE_ERROR = 0.018
-"""One sigma of a pose landmark's pixel error as a share of the person's height in the image (11 px for a person 600 px tall); COCO's annotators
-differ by 0.025 (eyes) to 0.107 (hips) of the square root of the person's area (Ronchi and Perona 2017, "Benchmarking and error diagnosis")."""
-HAND_ERROR = 0.10
-"""The same for a hand landmark, as a share of the hand's size in the image."""
-MIN_ERROR_PX = 3.0
-COARSE = ("pinky", "index", "thumb", "heel", "foot_index", "ear", "eye", "eye_inner", "eye_outer", "mouth", "nose")
-COARSE_FACTOR = 1.5
-"""The pose model's points on hands, feet and face sit on skin, not on joints, and are less exact than its joints."""
 
 
 @dataclass(frozen=True)
@@ -150,21 +142,6 @@ class Selected:
             self.table.select(frames),
             *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture, self.forearms)),
         )
-
-
-def expected_error_px(landmarks: Landmarks) -> FloatArray:
-    """Return (C, T, 75) the expected error in px of each landmark, from the size of the person and of each hand in the image."""
-    sigma = np.full(landmarks.confidence.shape, np.nan)
-    for rows, share in ((POSE, POSE_ERROR), (LEFT_HAND, HAND_ERROR), (RIGHT_HAND, HAND_ERROR)):
-        points = landmarks.pixels[:, :, rows]
-        seen = np.isfinite(points).all(axis=-1, keepdims=True)
-        high, low = np.where(seen, points, -np.inf).max(axis=2), np.where(seen, points, np.inf).min(axis=2)
-        extent = np.where(np.isfinite(high[..., 0]), np.max(high - low, axis=-1), np.nan)
-        sigma[..., rows] = np.maximum(share * extent, MIN_ERROR_PX)[..., None]
-    for index, name in enumerate(LANDMARK_NAMES[POSE]):
-        if name.removeprefix("left_").removeprefix("right_").removeprefix("mouth_") in COARSE or name.startswith("mouth"):
-            sigma[..., index] *= COARSE_FACTOR
-    return sigma
 
 
 def _across(rays: FloatArray) -> FloatArray:

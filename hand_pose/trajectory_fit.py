@@ -23,40 +23,60 @@ FloatArray = npt.NDArray[np.float64]
 
 PELVIS_ACCELERATION = 6.0
 """m/s^2, one sigma, of the pelvis' path; rad/s^2 below. A jump reaches 10 to 20 m/s^2 for a moment."""
-ACCELERATION = 40.0
-"""rad/s^2 of body joints: everyday reaching peaks near 50 (elbow), fast throws are far above."""
-FINGER_ACCELERATION = 60.0
+ACCELERATION = 20.0
+"""rad/s^2 of body joints: everyday reaching peaks near 50 (elbow) for a moment, and errors of a detector on neighbouring frames are alike."""
+FINGER_ACCELERATION = 30.0
 LONGEST_STEP = 0.5
 """rad or m."""
 LONGEST_GAP_S = 0.5
 """Frames further apart than this are not tied to each other."""
 WINDOW, OVERLAP = 240, 40
 """Frames solved together and shared by neighbouring windows: memory stays the same for a recording of any length."""
-SETTLED = 1e-3
-"""rad or m: a window whose longest step is below is done with."""
+SETTLED = 2e-3
+"""A window is done with when a step lowers its cost by less than this share."""
 
 
 def smooth_trajectory(
     human: Human, poses: FloatArray, observations: Observations, times_s: FloatArray, *,
-    iterations: int = 4, report: Progress = silent,
+    iterations: int = 8, report: Progress = silent,
 ) -> FloatArray:  # fmt: skip
-    """Return configurations (T, nq) refined over time, from per-frame ``poses`` (T, nq) at ``times_s`` (T,)."""
+    """Return configurations (T, nq) refined over time, from per-frame ``poses`` (T, nq) at ``times_s`` (T,).
+
+    Damped Gauss-Newton with at most ``iterations`` steps a window.
+    """
     refined = poses.copy()
     frames = len(poses)
     starts = list(range(0, max(frames - OVERLAP, 1), WINDOW - OVERLAP))
     prior, information = PosePrior.of(human), acceleration_information(human)
+    diagonal = np.arange(human.nv)
     for number, start in enumerate(starts):
         stop = min(start + WINDOW, frames)
-        for round_ in range(iterations):
-            blocks, gradient = _equations(human, refined, observations, times_s, prior, information, start, stop)
+        damping = 1e-3
+        blocks, gradient, cost = _equations(human, refined, observations, times_s, prior, information, start, stop)
+        for _ in range(iterations):
+            blocks[0][:, diagonal, diagonal] *= 1.0 + damping
             step = -solve_block_banded(blocks, gradient)
-            longest = float(np.abs(step).max())
-            step *= min(1.0, LONGEST_STEP / max(longest, 1e-9))
-            refined[start:stop] = integrate(refined[start:stop], step)
-            report(number * iterations + round_ + 1, len(starts) * iterations)
-            if longest < SETTLED:
-                break
-    report(1, 1)
+            longest = np.abs(step).max(axis=1, keepdims=True)
+            moved = np.concatenate(
+                [
+                    refined[:start],
+                    integrate(refined[start:stop], step * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, 1e-9))),
+                    refined[stop:],
+                ]
+            )
+            trial = _equations(human, moved, observations, times_s, prior, information, start, stop)
+            if trial[2] < cost:
+                settled = cost - trial[2] < SETTLED * cost
+                refined, damping = moved, damping / 10
+                blocks, gradient, cost = trial
+                if settled:
+                    break
+            else:
+                blocks[0][:, diagonal, diagonal] /= 1.0 + damping
+                damping *= 30
+                if damping > 1e3:
+                    break
+        report(number + 1, len(starts))
     return refined
 
 
@@ -72,7 +92,7 @@ def temporal_covariance(
     for start in range(0, frames, WINDOW - 2 * margin):
         stop = min(start + WINDOW - 2 * margin, frames)
         first, last = max(start - margin, 0), min(stop + margin, frames)
-        blocks, _ = _equations(
+        blocks, _, _ = _equations(
             human, poses[first:last], observations, times_s[first:last], prior, information, 0, last - first, first, correlated
         )
         yield slice(start, stop), Factor.of(blocks).inverse_diagonal()[start - first : stop - first]
@@ -92,24 +112,25 @@ def acceleration_information(human: Human) -> FloatArray:
 def _equations(
     human: Human, poses: FloatArray, observations: Observations, times_s: FloatArray, prior: PosePrior, information: FloatArray,
     start: int, stop: int, first_frame: int = 0, correlated: float = 1.0,
-) -> tuple[FloatArray, FloatArray]:  # fmt: skip
-    """Return the normal equations (3, F, nv, nv) and (F, nv) of frames ``start`` to ``stop``; earlier frames stay as they are.
+) -> tuple[FloatArray, FloatArray, float]:  # fmt: skip
+    """Return the normal equations (3, F, nv, nv) and (F, nv), and the cost, of frames ``start`` to ``stop``; earlier frames stay as they are.
 
     ``poses`` and ``times_s`` begin at ``first_frame`` of the observations.
     """
     nv, count = human.nv, stop - start
-    blocks, gradient = np.zeros((3, count, nv, nv)), np.empty((count, nv))
+    blocks, gradient, cost = np.zeros((3, count, nv, nv)), np.empty((count, nv)), 0.0
     for first in range(0, count, BLOCK):
         part = slice(first, min(first + BLOCK, count))
         seen = observations.select(np.arange(part.start, part.stop) + start + first_frame)
         normal = linearise(human, poses[start + part.start : start + part.stop], seen, prior)
         blocks[0, part], gradient[part] = normal.hessian, normal.gradient
+        cost += float(normal.cost.sum())
     if correlated != 1.0:
         blocks[0] /= correlated
     first = max(start - 2, 0)
     middle = np.arange(first + 1, stop - 1)
     if not len(middle):
-        return blocks, gradient
+        return blocks, gradient, cost
     moves = difference(poses[first : stop - 1], poses[first + 1 : stop])
     intervals = np.diff(times_s[first:stop])
     before, after = intervals[:-1], intervals[1:]
@@ -129,4 +150,4 @@ def _equations(
             inside = row - a + b >= 0
             added = (coefficients[a] * coefficients[b])[inside, None] * weight[inside]
             blocks[a - b, row[inside, None], diagonal, diagonal] += added
-    return blocks, gradient
+    return blocks, gradient, cost + float(np.sum(weight * acceleration**2))

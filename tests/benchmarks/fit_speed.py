@@ -3,27 +3,26 @@
     .venv/bin/python tests/benchmarks/fit_speed.py [--frames 60,120,240,480] [--cameras 2,4,8] [--repeat 2]
 
 Whole body and both hands, 75 landmarks in every view. Times are processor seconds of ``estimate``, so that a busy machine changes them little; the least
-of the repeats counts.
+of the repeats counts. ``estimate`` itself keeps BLAS to one thread.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
-
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bodydouble.hand_pose.estimation import estimate
 from bodydouble.hand_pose.human import Human
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "hand_pose"))
-from conftest import Simulated, simulate
+if TYPE_CHECKING:
+    from conftest import Simulated
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "hand_pose"))  # the simulated person of the tests
 
 
 def seconds(person: Simulated, repeat: int) -> float:
@@ -48,6 +47,8 @@ def main() -> None:
     parser.add_argument("--cameras", default="2,4,8")
     parser.add_argument("--repeat", type=int, default=2)
     given = parser.parse_args()
+    from conftest import simulate
+
     frames, cameras = ([int(word) for word in text.split(",")] for text in (given.frames, given.cameras))
     table = np.full((len(cameras), len(frames)), np.nan)
     print("simulated; processor seconds | " + " | ".join(f"{count} frames" for count in frames) + " | exponent")

@@ -7,7 +7,8 @@ import pytest
 
 from bodydouble.calibration import FisheyeCamera, MountedCamera, PinholeCamera, Rig
 from bodydouble.hand_pose.landmarks import Landmarks
-from bodydouble.hand_pose.observations import MIN_ERROR_PX, MIN_VISIBILITY, Observations, expected_error_px
+from bodydouble.hand_pose.noise import expected_error_px
+from bodydouble.hand_pose.observations import MIN_VISIBILITY, Observations
 
 EPSILON = 1e-6
 
@@ -108,19 +109,6 @@ def test_guesses_of_hidden_limbs_count_nothing_and_sure_ones_more(noisy):
     weight = Observations.of(landmarks, noisy.rig).weight
     assert (weight[:, :, 15] == 0).all()
     assert 0 < weight[0, 0, 16] < weight[0, 0, 14]
-
-
-def test_the_expected_error_grows_with_the_person_in_the_image_but_has_a_floor(noisy, hide):
-    sigma = expected_error_px(noisy.landmarks)
-    half = Landmarks(noisy.landmarks.cameras, noisy.landmarks.times_s, noisy.landmarks.pixels / 2, noisy.landmarks.confidence,
-                     noisy.landmarks.shape_m)  # fmt: skip
-    np.testing.assert_allclose(expected_error_px(half)[..., 11:17], sigma[..., 11:17] / 2)
-    tiny = Landmarks(noisy.landmarks.cameras, noisy.landmarks.times_s, noisy.landmarks.pixels / 100, noisy.landmarks.confidence,
-                     noisy.landmarks.shape_m)  # fmt: skip
-    assert expected_error_px(tiny).min() == MIN_ERROR_PX
-    hidden = np.zeros((4, 2, 75), dtype=bool)
-    hidden[0, 0] = True
-    assert np.isnan(expected_error_px(hide(noisy.landmarks, hidden))[0, 0]).all()
 
 
 def test_a_fisheye_ray_beyond_a_right_angle_pulls_like_any_other():
