@@ -11,6 +11,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bodydouble.calibration import MountedCamera, PinholeCamera, Rig
+from bodydouble.hand_pose import human as human_module
 from bodydouble.hand_pose.bones import typical_lengths
 from bodydouble.hand_pose.estimation import estimate
 from bodydouble.hand_pose.human import BONES, Human
@@ -117,6 +118,14 @@ def without(landmarks: Landmarks, hidden: npt.NDArray[np.bool_]) -> Landmarks:
 def one_thread() -> Iterator[None]:
     """Keep small matrices in one thread, as ``estimate`` does."""
     with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def exact_detector() -> Iterator[None]:
+    """Let the simulated detector mark landmarks where anatomy has them; ``test_detector_offsets`` lets it not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(human_module, "detected_map", lambda: np.zeros((75, 3, len(BONES))))
         yield
 
 
