@@ -78,6 +78,22 @@ class Constants:
         """(W, 6) one standard deviation of how each worn thing sits: m, rad."""
         return np.sqrt(np.diag(self.covariance)[len(self.lengths) :]).reshape(-1, 6)
 
+    def mounts(self) -> dict[str, dict[str, float]]:
+        """Return how each worn thing sits relative to where it is meant to: name and unit to value and sigma."""
+        found = {}
+        if self.anchors is not None:
+            for row, name in enumerate(self.anchors.names):
+                for column, key in enumerate(("shift_x_m", "shift_y_m", "shift_z_m", "turn_x_rad", "turn_y_rad", "turn_z_rad")):
+                    value, sigma = float(self.anchors.mounts[row, column]), float(self.mount_sigma[row, column])
+                    found[f"{name}.{key}"] = {"value": value, "sigma": sigma}
+        return found
+
+    @property
+    def hand_share(self) -> float:
+        """One standard deviation of the hand's size as a share of it."""
+        palm = BONES.index("middle_palm")
+        return float(np.sqrt(self.covariance[palm, palm]) / self.lengths[palm])
+
 
 def estimate_constants(
     observations: Observations, frames: npt.NDArray[np.intp], poses: FloatArray, stature: float, *, rounds: int = 6

@@ -34,7 +34,7 @@ from bodydouble.hand_pose.sources import FACE, JOINT_SIGMA, absent_frames, class
 from bodydouble.hand_pose.start_pose import reach, stand, start_pose, under_head
 from bodydouble.hand_pose.trajectory_fit import smooth_trajectory
 from bodydouble.hand_pose.triangulate import triangulate
-from bodydouble.hand_pose.uncertainty import uncertainty
+from bodydouble.hand_pose.uncertainty import inferred_error, single_view_covariance, uncertainty
 from bodydouble.hand_pose.worn import Worn, decide, hand_views, with_guesses
 from bodydouble.progress import Progress, silent
 
@@ -291,7 +291,7 @@ def _describe(
     angles = from_rest(configurations)[:, 6:]
     observed = observed_landmarks(observations, here.detected)
     known = uncertainty(human, configurations, observations, times_s)
-    covariance = known.landmark_covariance
+    covariance = known.landmark_covariance + single_view_covariance(points, observations, constants.hand_share)
     if len(landmarks.cameras) == 1 and seen.worn is None:
         covariance += _assumption_error(points, observations.origins[0, :, None], assumed)[..., None, None] ** 2 * np.eye(3)
     unseen = np.isnan(landmarks.pixels[:, :, POSE]).all(axis=(2, 3))
@@ -310,7 +310,8 @@ def _describe(
         if seen.triangulated is not None and len(landmarks.cameras) > 1:
             observed &= np.isfinite(seen.triangulated[..., 0])  # cameras beside each other see one thing twice, and not how far it is
         observed = with_worn(observed, head & (camera_poses.frame != HEAD_FRAME or not unseen.all()))
-        covariance[:, FACE] += constants.mount_sigma[0, :3].mean() ** 2 * np.eye(3)
+        covariance[:, FACE] += float(np.mean(constants.mount_sigma[0, :3])) ** 2 * np.eye(3)
+    covariance += (np.where(observed, 0.0, inferred_error()) ** 2)[..., None, None] * np.eye(3)
     landmark_source = classify(observed, times_s)
     joint_source = classify(known.joint_sigma < JOINT_SIGMA, times_s)
     strained = np.asarray(np.nan_to_num(known.median_residual) > HIGH_RESIDUAL, dtype=np.uint8)
@@ -326,7 +327,7 @@ def _describe(
         joint_angles=angles, joint_source=joint_source, base_pose=base, landmarks=points, landmark_sigma=largest_sigma(covariance),
         landmark_covariance=packed(covariance), landmark_source=landmark_source,
         bone_lengths=named_lengths(human.lengths), stature=stature, cameras=landmarks.cameras, relabelled=relabelled,
-        fit_error_px=np.full(frames, np.nan), assumed=assumed, triangulated=seen.triangulated,
+        fit_error_px=np.full(frames, np.nan), assumed=assumed, estimated=constants.mounts(), triangulated=seen.triangulated,
         flags={"no_person": np.asarray(nobody, dtype=np.uint8), "person_changed": person_changes(landmarks).astype(np.uint8),
                "high_residual": strained, **flags},
         camera_poses=camera_poses.T_world_camera if seen.worn is not None else None,

@@ -74,6 +74,8 @@ class HumanMotion:
     """Name to (T,) 0/1: frames to distrust, e.g. "person_changed", "no_person", "high_residual"."""
     assumed: dict[str, dict[str, float]] = field(default_factory=dict)
     """What was not measured but assumed, e.g. {"stature": {"value": 1.73, "sigma": 0.07}}."""
+    estimated: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What was estimated besides the motion and may interest, with its sigma, e.g. how the helmet sits: {"helmet.shift_x_m": {"value": ..., "sigma": ...}}."""
     landmark_covariance: FloatArray | None = None
     """(T, 75, 6) m^2 in the world: xx, xy, xz, yy, yz, zz; NaN where not estimated; None in files written before there was one."""
     triangulated: FloatArray | None = None

@@ -10,7 +10,8 @@ from scipy.linalg import lapack
 
 from bodydouble.hand_pose.batched_kinematics import BatchedKinematics
 from bodydouble.hand_pose.human import Human
-from bodydouble.hand_pose.landmarks import HAND_NAMES, LEFT_HAND
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, RIGHT_HAND
+from bodydouble.hand_pose.noise import KINDS, MEDIAN_OF_RAYLEIGH, kinds
 from bodydouble.hand_pose.observations import Observations
 from bodydouble.hand_pose.pose_fit import BLOCK, PosePrior, linearise
 from bodydouble.hand_pose.trajectory_fit import temporal_covariance
@@ -19,10 +20,25 @@ FloatArray = npt.NDArray[np.float64]
 
 CORRELATED = 4.0
 """Errors of a detector on neighbouring frames are alike: this many frames count as one."""
-MEDIAN_OF_RAYLEIGH = 1.18
-"""Median length of a two-dimensional normal error of unit sigma."""
-BODY_ERROR_M, PALM_ERROR_M, FINGER_ERROR_M, TIP_ERROR_M = 0.015, 0.004, 0.005, 0.006
-"""m along each axis: what no residual shows. Skin moves over joints, a detector's points are off by a constant, real joints have no fixed axes."""
+ALIKE = {"body joint": 0.5, "body surface": 0.5, "palm": 1.3, "finger": 1.4, "tip": 1.7, "outer finger": 2.2}
+"""Part of a detection's expected error that is the same in all cameras and for as long as the hand looks the same: more rays do not make it smaller. A
+detector that cannot see a finger puts it at the same wrong place in every view. From simulated people (tests/benchmarks/simulated_accuracy.py)."""
+MODEL_ERROR_M = {"face": 0.012, "shoulder": 0.015, "elbow": 0.015, "wrist": 0.008, "hip": 0.020, "knee": 0.020, "ankle": 0.030, "heel": 0.030,
+                 "foot_index": 0.030, "pinky": 0.008, "index": 0.008, "thumb": 0.008, "hand": 0.003}  # fmt: skip
+"""m along each axis: what no residual shows. Skin moves over joints, real joints have no fixed axes, real trunks bend everywhere."""
+INFERRED_ERROR_M = {
+    "face": 0.01,
+    "shoulder": 0.050,
+    "elbow": 0.030,
+    "hip": 0.050,
+    "knee": 0.020,
+    "ankle": 0.020,
+    "heel": 0.020,
+    "foot_index": 0.020,
+}
+"""m, added where a landmark was not observed: postures are assumed by sigmas that leave out what people do on purpose. ``INFERRED_HAND_M`` for others."""
+INFERRED_HAND_M = 0.020
+FACE = 11
 
 
 @dataclass(frozen=True)
@@ -54,15 +70,64 @@ def uncertainty(human: Human, configurations: FloatArray, observations: Observat
             covariance[rows] = landmark_covariance(here, posterior[rows.start - part.start : rows.stop - part.start])
             joint_sigma[rows] = _joint_sigma(human, configurations[rows], observations, rows, here)
     covariance *= (factor**2)[:, None, None, None]
-    covariance += model_error()[:, None, None] ** 2 * np.eye(3)
+    alike = np.array([ALIKE[name] for name in KINDS])[kinds()]
+    scaled = alike * detection_error_m(human, configurations, observations) * factor[:, None]
+    extra = scaled**2 + model_error() ** 2
+    covariance += extra[..., None, None] * np.eye(3)
     return Uncertainty(covariance, joint_sigma * factor[:, None], median)
 
 
 def model_error() -> FloatArray:
     """Return (75,) m along each axis."""
-    kinds = {"tip": TIP_ERROR_M, "wrist": PALM_ERROR_M, "mcp": PALM_ERROR_M, "cmc": PALM_ERROR_M}
-    hand = [kinds.get(name.rpartition("_")[2], FINGER_ERROR_M) for name in HAND_NAMES]
-    return np.array([BODY_ERROR_M] * LEFT_HAND.start + hand + hand)
+    return np.array(
+        [
+            MODEL_ERROR_M["face"] if row < FACE else MODEL_ERROR_M.get(_plain(name), MODEL_ERROR_M["hand"])
+            for row, name in enumerate(LANDMARK_NAMES)
+        ]
+    )
+
+
+def inferred_error() -> FloatArray:
+    """Return (75,) m along each axis, of landmarks that were not observed."""
+    return np.array(
+        [
+            INFERRED_ERROR_M["face"] if row < FACE else INFERRED_ERROR_M.get(_plain(name), INFERRED_HAND_M)
+            for row, name in enumerate(LANDMARK_NAMES)
+        ]
+    )
+
+
+def detection_error_m(human: Human, configurations: FloatArray, observations: Observations) -> FloatArray:
+    """Return (T, 75) m, the expected error of one detection of each landmark at its distance; 0 where it was not seen."""
+    found = np.zeros((len(configurations), 75))
+    for first in range(0, len(configurations), BLOCK):
+        rows = slice(first, first + BLOCK)
+        points = BatchedKinematics.of(human, configurations[rows]).detected
+        distance = np.linalg.norm(points - observations.origins[:, rows, None], axis=-1)
+        weight = observations.weight[:, rows]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            information = np.where(weight > 0, weight / (observations.sigma_rad[:, rows] * distance) ** 2, 0.0).sum(axis=0)
+            found[rows] = np.where(information > 0, np.sqrt(weight.sum(axis=0) / information), 0.0)
+    return found
+
+
+def single_view_covariance(points: FloatArray, observations: Observations, length_share: float) -> FloatArray:
+    """Return (T, 75, 3, 3) m^2 that hands have beyond that where one camera alone saw them.
+
+    How far such a hand is comes from the lengths of its bones, which are known to ``length_share`` (one sigma over the length): along the ray it
+    is as unsure as they are.
+    """
+    found = np.zeros((len(points), 75, 3, 3))
+    for rows in (LEFT_HAND, RIGHT_HAND):
+        seen = (observations.weight[..., rows] > 0).any(axis=-1)
+        frames = np.flatnonzero(seen.sum(axis=0) == 1)
+        away = points[frames, rows] - observations.origins[np.argmax(seen[:, frames], axis=0), frames][:, None]
+        found[frames, rows] = length_share**2 * away[..., :, None] * away[..., None, :]
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("left_").removeprefix("right_")
 
 
 def landmark_covariance(here: BatchedKinematics, posterior: FloatArray) -> FloatArray:

@@ -134,6 +134,45 @@ def test_no_hands_at_all_is_one_sentence(person):
         estimate(seen_where(person.landmarks, kept), person.rig, camera_poses=person.camera_poses)
 
 
+def frames_of(person: WornPerson, frames: slice) -> tuple[Landmarks, CameraPoses]:
+    view, poses = person.landmarks, person.camera_poses
+    landmarks = Landmarks(view.cameras, *(array[:, frames] for array in (view.times_s, view.pixels, view.confidence, view.shape_m)))
+    bodies = {name: T[frames] for name, T in poses.T_world_body.items()}
+    return landmarks, CameraPoses(poses.cameras, poses.T_world_camera[:, frames], poses.moving, bodies, poses.frame)
+
+
+def test_one_frame_is_enough(person):
+    landmarks, poses = frames_of(person, slice(4, 5))
+    found = estimate(landmarks, person.rig, camera_poses=poses)
+    assert found.frames == 1
+    assert np.isfinite(found.landmarks).all()
+    assert np.median(1e3 * np.linalg.norm(found.landmarks - person.points[4:5], axis=-1)[:, 33:]) < 40
+
+
+def test_a_camera_that_is_covered_in_mid_take_costs_little(person, motion):
+    kept = np.ones(person.landmarks.confidence.shape, dtype=bool)
+    kept[person.landmarks.cameras.index("left_down"), 12:] = False
+    found = estimate(seen_where(person.landmarks, kept), person.rig, camera_poses=person.camera_poses)
+    assert np.isfinite(found.landmarks).all()
+    assert np.mean(errors_mm(found, person)[:, 33:]) < 1.5 * np.mean(errors_mm(motion, person)[:, 33:]) + 5
+    assert (found.relabelled[person.landmarks.cameras.index("left_down"), 12:] == 255).all()
+
+
+def test_a_thing_that_one_camera_takes_for_a_hand_does_not_move_the_hand(person, motion):
+    pixels = np.array(person.landmarks.pixels)
+    row = person.landmarks.cameras.index("front")
+    pixels[row, 8:14, 33:] += [90.0, -60.0]
+    found = estimate(replace(person.landmarks, pixels=pixels), person.rig, camera_poses=person.camera_poses)
+    assert np.mean(errors_mm(found, person)[8:14, 33:]) < np.mean(errors_mm(motion, person)[8:14, 33:]) + 6
+
+
+def test_it_says_how_the_helmet_sits_and_how_sure_that_is(motion):
+    assert set(motion.estimated) == {
+        f"helmet.{key}" for key in ("shift_x_m", "shift_y_m", "shift_z_m", "turn_x_rad", "turn_y_rad", "turn_z_rad")
+    }
+    assert all(0 < item["sigma"] < 0.1 for item in motion.estimated.values())
+
+
 def test_without_poses_worn_cameras_are_refused(person):
     with pytest.raises(UsageError, match=r"'front' on 'helmet'.*tag map"):
         estimate(person.landmarks, person.rig)
