@@ -20,9 +20,9 @@ from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
 from bodydouble.hand_pose.detector import Detector, DetectorSettings, settings_text
 from bodydouble.hand_pose.hand_tracker import HandTrackerSettings
 from bodydouble.hand_pose.landmarks import LEFT_HAND, POSE, RIGHT_HAND, ForearmDirections, Landmarks
+from bodydouble.hand_pose.neck_pull import shoulders_below
 from bodydouble.hand_pose.rig_hands import hands_of_rig
-from bodydouble.hand_pose.skeleton import TYPICAL_LENGTHS
-from bodydouble.hand_pose.worn import PIVOT_TO_EYES, Worn
+from bodydouble.hand_pose.worn import Worn
 from bodydouble.progress import Progress, silent
 
 FloatArray = npt.NDArray[np.float64]
@@ -31,8 +31,6 @@ POSE_MODEL = "pose_landmarker_full.task"
 HAND_MODEL = "hand_landmarker_full.task"
 
 _SHAPES = {"pixels": (75, 2), "confidence": (75,), "shape_m": (75, 3)}
-PIVOT_TO_SHOULDERS = 0.10
-"""m that shoulder joints lie below where the head nods: eyes that look ahead are 0.10 m above that and 0.20 m above the shoulders."""
 FEW_HANDS = 0.3
 """Share of a static recording's views in which a hand hangs on the person found below which hands are looked for by themselves."""
 LARGE_HAND = 0.3
@@ -147,13 +145,11 @@ def _T_world_body(rig: Rig, camera: str, camera_poses: CameraPoses) -> FloatArra
 
 
 def _shoulders(rig: Rig, guide: str, camera_poses: CameraPoses | None, frame_sets: FrameSets) -> FloatArray:
-    """Return where the shoulders are about (T, 2, 3) m, in the frame of the guide's body: below where the head nods, beside where it faces."""
+    """Return where the shoulders are about (T, 2, 3) m, in the frame of the guide's body."""
     poses = camera_poses if camera_poses is not None else CameraPoses.relative_to_body(rig, (guide,), len(frame_sets))
     with np.errstate(invalid="ignore"):
         worn = Worn.of(poses, np.nanmean(frame_sets.camera_times_s, axis=0))
-    pivot = worn.T_world_head[:, :3, 3] - worn.T_world_head[:, :3, :3] @ PIVOT_TO_EYES
-    beside = np.cross(worn.up, worn.forward) * TYPICAL_LENGTHS["shoulder_half_width"]
-    world = np.stack([pivot - PIVOT_TO_SHOULDERS * worn.up + sign * beside for sign in (1.0, -1.0)], axis=1)
+    world = shoulders_below(worn.T_world_head, worn.forward, worn.up)
     T_body_world = invert(_T_world_body(rig, guide, poses))
     return np.einsum("tij,tkj->tki", T_body_world[:, :3, :3], world) + T_body_world[:, None, :3, 3]
 

@@ -16,11 +16,12 @@ from bodydouble.hand_pose.bones import STATURE_MEAN, STATURE_SIGMA, Constants, e
 from bodydouble.hand_pose.camera_poses import HEAD_FRAME, CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior, place_shape, shape_scale
 from bodydouble.hand_pose.each_frame import fill_in, fit_keys, key_frames
-from bodydouble.hand_pose.forearm_pull import ForearmPull
+from bodydouble.hand_pose.forearm_pull import ELBOWS, WRISTS, ForearmPull
 from bodydouble.hand_pose.hands_alone import person_behind
 from bodydouble.hand_pose.human import LINKS, Human, angle_names, named_lengths
 from bodydouble.hand_pose.human_motion import HumanMotion, Source, largest_sigma, packed
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, MAIN_JOINTS, POSE, RIGHT_HAND, Landmarks
+from bodydouble.hand_pose.neck_pull import NeckPull
 from bodydouble.hand_pose.noise import rescaled
 from bodydouble.hand_pose.observations import Observations
 from bodydouble.hand_pose.outliers import switched, switches
@@ -187,7 +188,7 @@ def _hands_alone(
     return _Seen(observations, swap, starts, None if alone else triangulated, (stature, STATURE_SIGMA), True, guessed=guessed)
 
 
-def _seen_by_worn(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, times_s: FloatArray, _: EstimatorSettings) -> _Seen:
+def _seen_by_worn(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, times_s: FloatArray, settings: EstimatorSettings) -> _Seen:
     worn = Worn.of(camera_poses, times_s)
     observations = Observations.of(landmarks, rig, camera_poses)
     swap = np.zeros((len(landmarks.cameras), landmarks.frames), dtype=bool)
@@ -216,7 +217,9 @@ def _seen_by_worn(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, tim
     by_eyes = worn.stature()
     measured = by_limbs[1] < STATURE_SIGMA or by_eyes is not None
     stature = by_limbs if by_eyes is None or by_limbs[1] < by_eyes[1] else by_eyes
-    return _Seen(observations, swap | by_hands, starts, triangulated, stature, not measured, worn)
+    tall = settings.stature or stature[0]
+    neck = NeckPull.of(worn.T_world_head, worn.forward, worn.up, tall, level=camera_poses.frame != HEAD_FRAME)
+    return _Seen(replace(observations, neck=neck), swap | by_hands, starts, triangulated, stature, not measured, worn)
 
 
 def master_times(landmarks: Landmarks) -> FloatArray:
@@ -310,6 +313,8 @@ def _describe(
         if seen.triangulated is not None and len(landmarks.cameras) > 1:
             observed &= np.isfinite(seen.triangulated[..., 0])  # cameras beside each other see one thing twice, and not how far it is
         observed = with_worn(observed, head & (camera_poses.frame != HEAD_FRAME or not unseen.all()))
+        if observations.forearms is not None:
+            observed[:, ELBOWS] |= observations.forearms.agrees(points) & observed[:, WRISTS]
         covariance[:, FACE] += float(np.mean(constants.mount_sigma[0, :3])) ** 2 * np.eye(3)
     covariance += (np.where(observed, 0.0, inferred_error()) ** 2)[..., None, None] * np.eye(3)
     landmark_source = classify(observed, times_s)

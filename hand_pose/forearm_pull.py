@@ -16,7 +16,7 @@ FloatArray = npt.NDArray[np.float64]
 
 ELBOWS = [LANDMARK_NAMES.index(f"{side}_elbow") for side in ("left", "right")]
 WRISTS = [LANDMARK_NAMES.index(f"{side}_wrist") for side in ("left", "right")]
-CORRELATED = 4.0
+CORRELATED = 2.0
 """What the images of neighbouring frames say of a forearm is alike: this many count as one."""
 
 
@@ -80,6 +80,10 @@ class ForearmPull:
         back = np.einsum("tsi,tsi->ts", arm, self.direction) < 0
         most = np.trace(self.information, axis1=2, axis2=3) / 2
         return arm, length, np.where(back & self.seen, np.maximum(squared, most), squared)
+
+    def agrees(self, points: FloatArray) -> npt.NDArray[np.bool_]:
+        """Return (T, 2) True where a forearm was seen that landmarks (T, 75, 3) explain: within the 95 % region of its direction."""
+        return self.seen & (self._off(points)[2] * CORRELATED < 5.99)
 
     def select(self, frames: npt.NDArray[np.intp]) -> ForearmPull:
         """Return those of some frames."""

@@ -19,6 +19,7 @@ from bodydouble.hand_pose.camera_poses import CameraPoses
 from bodydouble.hand_pose.depth_prior import DepthPrior
 from bodydouble.hand_pose.forearm_pull import ForearmPull
 from bodydouble.hand_pose.landmarks import POSE, Landmarks
+from bodydouble.hand_pose.neck_pull import NeckPull
 from bodydouble.hand_pose.noise import expected_error_px
 from bodydouble.hand_pose.posture_prior import PosturePrior
 from bodydouble.hand_pose.ray_table import RayTable
@@ -51,6 +52,8 @@ class Observations:
     """With worn cameras: how a person stands of whom only arms are seen."""
     forearms: ForearmPull | None = None
     """With worn cameras: which way forearms were seen to point."""
+    neck: NeckPull | None = None
+    """With worn cameras: where shoulders hang below the head."""
 
     @property
     def frames(self) -> int:
@@ -100,7 +103,7 @@ class Observations:
         """Return what pulls on some frames, in ascending order."""
         return Selected(
             self.table.select(frames),
-            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture, self.forearms)),
+            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture, self.forearms, self.neck)),
         )
 
 
@@ -113,6 +116,7 @@ class Selected:
     depth: DepthPrior | None = None
     posture: PosturePrior | None = None
     forearms: ForearmPull | None = None
+    neck: NeckPull | None = None
 
     def pull(self, points: FloatArray, *, widen: float = 1.0) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return information (F, 75, 3, 3), gradient (F, 75, 3) and robust cost (F,) of rays, anchors and forearms on points (F, 75, 3).
@@ -125,6 +129,8 @@ class Selected:
             cost = cost + self.anchors.add(points, information, gradient)
         if self.forearms is not None:
             cost = cost + self.forearms.add(points, information, gradient)
+        if self.neck is not None:
+            cost = cost + self.neck.add(points, information, gradient)
         return information, gradient, cost
 
     def cost(self, points: FloatArray, *, widen: float = 1.0) -> FloatArray:
@@ -134,13 +140,15 @@ class Selected:
             cost = cost + self.anchors.cost(points)
         if self.forearms is not None:
             cost = cost + self.forearms.cost(points)
+        if self.neck is not None:
+            cost = cost + self.neck.cost(points)
         return cost
 
     def select(self, frames: npt.NDArray[np.intp]) -> Selected:
         """Return those of some of the frames, in ascending order."""
         return Selected(
             self.table.select(frames),
-            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture, self.forearms)),
+            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture, self.forearms, self.neck)),
         )
 
 

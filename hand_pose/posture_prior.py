@@ -22,12 +22,15 @@ TWIST = 0.05
 """m over the half width: how far hips and shoulders turn against where the head looks on average; 0.05 m of 0.18 m is 16 degrees."""
 SHOULDERS_TURN = 0.12
 """m of 0.35 m, 20 degrees."""
+ELBOW_BELOW, ELBOW_BESIDE = (0.22, 0.15), (0.12, 0.12)
+"""m below and outside of the shoulder, with one sigma: arms hang unless what the hands do lifts them (Kim et al. 2012, "On the redundancy resolution of
+the human arm"). The upper arm is 0.28 m long."""
 FOOT_HEIGHT, FOOT_AWAY = 0.04, 0.15
 SOLE = 0.01
 """m: heel and toe landmarks lie that far above the floor."""
 HEADING_S = 1.0
 """Time over which the head's direction is averaged: the trunk does not follow every glance."""
-_USED = [f"{side}_{name}" for side in ("left", "right") for name in ("shoulder", "hip", "ankle", "heel", "foot_index")]
+_USED = [f"{side}_{name}" for side in ("left", "right") for name in ("shoulder", "elbow", "hip", "ankle", "heel", "foot_index")]
 USED = np.array([LANDMARK_NAMES.index(name) for name in _USED])
 """Landmarks of which something is expected."""
 
@@ -102,7 +105,9 @@ def _rows(up: FloatArray, forward: FloatArray, floor: float | None) -> tuple[Flo
     rows.append(({"left_hip": upward, "right_hip": -upward}, 0.0, HIPS_LEVEL))
     rows.append(({"left_hip": forward, "right_hip": -forward}, 0.0, TWIST))
     rows.append(({"left_shoulder": forward, "right_shoulder": -forward}, 0.0, SHOULDERS_TURN))
-    for side in ("left", "right"):
+    for side, outwards in (("left", left), ("right", -left)):
+        rows.append(({f"{side}_elbow": upward, f"{side}_shoulder": -upward}, -ELBOW_BELOW[0], ELBOW_BELOW[1]))
+        rows.append(({f"{side}_elbow": outwards, f"{side}_shoulder": -outwards}, *ELBOW_BESIDE))
         for axis in (forward, left):
             rows.append(({f"{side}_ankle": axis, f"{side}_hip": -axis}, 0.0, FOOT_AWAY))
         if floor is not None:

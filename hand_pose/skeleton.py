@@ -24,7 +24,7 @@ REFERENCE_STATURE = 1.73
 
 TYPICAL_LENGTHS: dict[str, float] = {
     "hip_half_width": 0.09, "trunk": 0.50, "shoulder_half_width": 0.175, "neck_head": 0.19, "head_half_width": 0.075,
-    "upper_arm": 0.31, "forearm": 0.26, "thigh": 0.420, "shank": 0.431, "ankle_height": 0.067, "heel": 0.056, "forefoot": 0.17,
+    "upper_arm": 0.28, "forearm": 0.26, "thigh": 0.420, "shank": 0.431, "ankle_height": 0.067, "heel": 0.056, "forefoot": 0.17,
     "thumb_carpal": 0.034, "thumb_metacarpal": 0.043, "thumb_proximal": 0.034, "thumb_distal": 0.026,
     "index_palm": 0.094, "index_proximal": 0.044, "index_middle": 0.026, "index_distal": 0.020,
     "middle_palm": 0.091, "middle_proximal": 0.048, "middle_middle": 0.029, "middle_distal": 0.021,

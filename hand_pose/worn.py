@@ -13,6 +13,7 @@ from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
 from bodydouble.hand_pose.hand_sides import HandViews, decide_hands
 from bodydouble.hand_pose.human import Human
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, RIGHT_HAND, Landmarks
+from bodydouble.hand_pose.neck_pull import PIVOT_TO_EYES
 from bodydouble.hand_pose.observations import Observations
 from bodydouble.hand_pose.posture_prior import heading
 from bodydouble.hand_pose.skeleton import REFERENCE_STATURE
@@ -22,8 +23,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 BACKPACK_TO_EYES = (0.11, 0.0, 0.13)
 """m from the foot of the neck to between the eyes, in the frame of the backpack, of a person who looks ahead."""
-PIVOT_TO_EYES = (0.09, 0.0, 0.10)
-"""m from where the head nods to between the eyes, in the head's frame: eyes that look at a table are 0.1 m lower than those that look ahead."""
 EYE_SIGMA = 0.04
 """m: people who work stand a little lower than they are tall, and shoes add to it."""
 LOWEST_EYES, HIGHEST_EYES = 1.30, 2.0
