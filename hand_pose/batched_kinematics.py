@@ -107,7 +107,7 @@ class BatchedKinematics:
 
     def _carried(self, offsets: FloatArray) -> FloatArray:
         carrier = topology().carrier
-        return self.places[:, carrier] + np.matmul(self.rotations[:, carrier], offsets[..., None])[..., 0]
+        return np.asarray(self.places[:, carrier] + np.matmul(self.rotations[:, carrier], offsets[..., None])[..., 0])
 
     @property
     def landmarks(self) -> FloatArray:
@@ -154,7 +154,7 @@ class BatchedKinematics:
         """Return (F, 75, nv), how far each detected point goes along one direction (3,)."""
         points = self._detected
         wrench = np.concatenate([np.broadcast_to(direction, points.shape), tangent.cross(points, direction)], axis=-1)
-        return np.matmul(wrench, np.swapaxes(self.columns, 1, 2)) * topology().moves.T
+        return np.asarray(np.matmul(wrench, np.swapaxes(self.columns, 1, 2)) * topology().moves.T)
 
     def bone_jacobian(self, *, detected: bool = False) -> FloatArray:
         """Return (F, 75, 3, B) by the bone lengths."""
@@ -165,8 +165,7 @@ class BatchedKinematics:
         ancestors = maps.ancestors[tree.carrier].astype(np.float64)
         found = np.matmul(ancestors, moved.reshape(len(moved), tree.joints, 3 * bones)).reshape(len(moved), 75, 3, bones)
         offsets = maps.landmark_offsets + (self.human.detected_map if detected else 0.0)
-        found += np.matmul(self.rotations[:, tree.carrier], offsets)
-        return found
+        return np.asarray(found + np.matmul(self.rotations[:, tree.carrier], offsets))
 
     def normal_equations(self, information: FloatArray, pull: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return (F, nv, nv) and (F, nv) of information (F, 75, 3, 3) and gradient (F, 75, 3) on the detected points."""

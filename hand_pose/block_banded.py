@@ -41,7 +41,9 @@ class Factor:
             for k in rows:
                 blas.dtrsm(1.0, L, blocks[k, j + k].T, side=0, lower=1, overwrite_b=1)
             for one in rows:
-                for two in range(1, one + 1):
+                # Of blocks on the diagonal one triangle is enough: the one that the next factorisation reads.
+                blas.dsyrk(-1.0, blocks[one, j + one].T, trans=1, beta=1.0, c=blocks[0, j + one].T, lower=1, overwrite_c=1)
+                for two in range(1, one):
                     blas.dgemm(
                         -1.0, blocks[two, j + two].T, blocks[one, j + one].T, trans_a=1, beta=1.0,
                         c=blocks[one - two, j + one].T, overwrite_c=1,

@@ -96,7 +96,7 @@ class Constants:
 
 
 def estimate_constants(
-    observations: Observations, frames: npt.NDArray[np.intp], poses: FloatArray, stature: float, *, rounds: int = 6
+    observations: Observations, frames: npt.NDArray[np.intp], poses: FloatArray, stature: float, *, rounds: int = 4
 ) -> Constants:
     """Estimate bone lengths and mounts from some ``frames`` (F,), ascending, with ``poses`` (F, nq) to start from.
 
@@ -145,7 +145,8 @@ def estimate_constants(
             anchors = anchors.moved(step[bones:])
         if np.max(np.abs(by_length) / lengths) < 2e-3 and not np.abs(step[bones:]).max(initial=0.0) > 1e-3:
             break
-    return Constants(lengths, anchors, np.linalg.inv(hessian), poses)
+    covariance = np.asarray(np.linalg.inv(hessian), dtype=np.float64)
+    return Constants(lengths, anchors, covariance, poses)
 
 
 def _flat(jacobian: FloatArray) -> FloatArray:

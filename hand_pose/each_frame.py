@@ -31,7 +31,7 @@ NEAR = (4.0, 1.0)
 SHORTEST_S = 1e-3
 KEY_STRIDE = 12
 """At most so many frames from one key frame to the next, and in a short recording no more than leave ``KEYS``."""
-KEYS = 24
+KEYS = 16
 ROUNDS = 3
 """How often key frames' poses are offered to those beside them."""
 POOR = 0.1
@@ -101,7 +101,7 @@ def fill_in(
             poor = np.flatnonzero(usable[level] & (cost > POOR * rays[level]))
             if len(poor):
                 _try_arms(human, observations, level, first, poor, cost[poor], start(level[poor]), prior)
-            poses[level] = fit_poses(human, first, observations, level, widen=NEAR, iterations=3, expected=expected)
+            poses[level] = fit_poses(human, first, observations, level, widen=NEAR, iterations=2, expected=expected)
         known = np.union1d(known, middle)
         report(len(known), total)
     for columns, seen in limbs:
@@ -115,9 +115,9 @@ def parts(human: Human, observations: Observations) -> list[tuple[IntArray, Bool
     weight = observations.weight
     found = []
     for side, rows in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
-        hand = (weight[..., rows] > 0).any(axis=(0, 2))
+        hand: BoolArray = np.asarray((weight[..., rows] > 0).any(axis=(0, 2)))
         limb = [LANDMARK_NAMES.index(f"{side}_{name}") for name in ("elbow", "wrist")]
-        arm = hand | (weight[..., limb] > 0).all(axis=2).any(axis=0)
+        arm: BoolArray = hand | np.asarray((weight[..., limb] > 0).all(axis=2).any(axis=0))
         columns = human.arm_columns(side)
         split = human.columns(f"{side}_wrist_flexion").start
         found += [(columns[columns < split], arm), (columns[columns >= split], hand)]

@@ -138,7 +138,7 @@ class Human:
     def hand_at_rest(self, side: str) -> FloatArray:
         """Return the hand's 21 landmarks (21, 3) m from its wrist, in the hand's frame, with straight fingers."""
         points = self.landmarks(self.rest)[LEFT_HAND if side == "left" else RIGHT_HAND]
-        return points - points[0]
+        return np.asarray(points - points[0])
 
     def arm_columns(self, side: str) -> npt.NDArray[np.intp]:
         """Return the tangent columns of all joints of one arm and hand, clavicle to fingertips."""

@@ -29,7 +29,7 @@ DRIFT_SIGMA = 3.0
 """rad/s (m/s for the pelvis): how far a frame's pose may be from those beside it, for each second between."""
 CONVERGED = 1e-3
 """A frame is done with when a step lowers its cost by less than this share."""
-BLOCK = 64
+BLOCK = 48
 """Frames worked on at a time, so that their matrices stay in the processor's cache."""
 
 

@@ -89,7 +89,7 @@ class RayTable:
         rows = self.key[starts]
         information[rows] = total[[0, 1, 2, 1, 3, 4, 2, 4, 5]].T
         gradient[rows] = total[6:9].T
-        cost = np.bincount(rows // 75, total[9], minlength=self.frames)
+        cost = np.asarray(np.bincount(rows // 75, total[9], minlength=self.frames), dtype=np.float64)
         return information.reshape(-1, 75, 3, 3), gradient.reshape(-1, 75, 3), cost
 
     def cost(self, points: FloatArray, widen: float = 1.0) -> FloatArray:

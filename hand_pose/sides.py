@@ -56,9 +56,9 @@ def decide_sides(
     for state in states[: len(states) // 2]:
         exchanged = np.repeat(np.array(state)[:, None], frames, axis=1)
         one = _triangulate_paired(origins, rays, weights, sigma_rad, exchanged)
-        pairs, cost = one.points.reshape(frames, -1, 2, 3), np.nansum(one.cost.reshape(frames, len(PAIRED)), axis=1)
+        sided, cost = one.points.reshape(frames, -1, 2, 3), np.nansum(one.cost.reshape(frames, len(PAIRED)), axis=1)
         # All views the other way round: the same points under the other names.
-        for way, those in ((state, pairs), (tuple(not bit for bit in state), pairs[:, :, ::-1])):
+        for way, those in ((state, sided), (tuple(not bit for bit in state), sided[:, :, ::-1])):
             found[way] = cost, those.reshape(frames, len(PAIRED), 3)
     costs, points = [], []
     for state in states:

@@ -101,7 +101,7 @@ def _grasp(human: Human, q: FloatArray, points: FloatArray, side: str) -> None:
     hand = LEFT_HAND if side == "left" else RIGHT_HAND
     seen = points[:, hand]
     rest = human.hand_at_rest(side)[list(PALM)]
-    known = np.isfinite(seen[:, PALM]).all(axis=2)
+    known: BoolArray = np.asarray(np.isfinite(seen[:, PALM]).all(axis=2))
     rows = np.flatnonzero(known.sum(axis=1) >= 4)
     if not len(rows):
         return
@@ -160,4 +160,4 @@ def _axes(along: FloatArray, beside: FloatArray) -> FloatArray:
 
 
 def _unit(vector: FloatArray) -> FloatArray:
-    return vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-9)
+    return np.asarray(vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-9))

@@ -25,7 +25,7 @@ def cross(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def lengths(vector: FloatArray) -> FloatArray:
     """Return the lengths (..., 1) of vectors (..., n)."""
-    return np.sqrt(np.einsum("...i,...i->...", vector, vector))[..., None]
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", vector, vector))[..., None])
 
 
 def exp3(vector: FloatArray) -> FloatArray:
@@ -59,7 +59,7 @@ def product(one: FloatArray, two: FloatArray) -> FloatArray:
 
 def conjugate(quaternion: FloatArray) -> FloatArray:
     """Return the inverse of unit quaternions xyzw (..., 4)."""
-    return quaternion * np.array([-1.0, -1.0, -1.0, 1.0])
+    return np.asarray(quaternion * np.array([-1.0, -1.0, -1.0, 1.0]))
 
 
 def matrices(quaternion: FloatArray) -> FloatArray:

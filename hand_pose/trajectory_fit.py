@@ -32,13 +32,13 @@ LONGEST_GAP_S = 0.5
 """Frames further apart than this are not tied to each other."""
 WINDOW, OVERLAP = 240, 40
 """Frames solved together and shared by neighbouring windows: memory stays the same for a recording of any length."""
-SETTLED = 2e-3
+SETTLED = 5e-3
 """A window is done with when a step lowers its cost by less than this share."""
 
 
 def smooth_trajectory(
     human: Human, poses: FloatArray, observations: Observations, times_s: FloatArray, *,
-    iterations: int = 8, report: Progress = silent,
+    iterations: int = 6, report: Progress = silent,
 ) -> FloatArray:  # fmt: skip
     """Return configurations (T, nq) refined over time, from per-frame ``poses`` (T, nq) at ``times_s`` (T,).
 

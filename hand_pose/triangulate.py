@@ -55,39 +55,33 @@ def _triangulate(origins: FloatArray, rays: FloatArray, weights: FloatArray, sig
     rays = np.where(seen[..., None], rays, 0.0)
     weights = np.where(seen, weights, 0.0)
     cameras, count = seen.shape
-    # Each ray's equation: (I - d d^T)(x - o) = 0.
-    projectors = np.eye(3) - rays[..., :, None] * rays[..., None, :]
-    constants = np.einsum("cnij,cnj->cni", projectors, origins)
-
     best, best_cost = np.full((count, 3), np.nan), np.full(count, np.inf)
     for first, second in _pairs(weights):
-        cosine = np.abs(np.sum(rays[first] * rays[second], axis=-1))
-        usable = seen[first] & seen[second] & (cosine < np.cos(MIN_RAY_ANGLE))
-        if not usable.any():
+        cosine = _dot(rays[first], rays[second])
+        usable = np.flatnonzero(seen[first] & seen[second] & (np.abs(cosine) < np.cos(MIN_RAY_ANGLE)))
+        if not len(usable):
             continue
-        normal = projectors[first, usable] + projectors[second, usable]
-        point = np.linalg.solve(normal, (constants[first, usable] + constants[second, usable])[..., None])[..., 0]
+        point, ahead = _midpoint(origins[first, usable], rays[first, usable], origins[second, usable], rays[second, usable], cosine[usable])
         cost = _cost(point, origins[:, usable], rays[:, usable], weights[:, usable], sigma[:, usable], seen[:, usable])
-        ahead = [np.sum((point - origins[row, usable]) * rays[row, usable], axis=-1) > 0 for row in (first, second)]
-        better = (cost < best_cost[usable]) & ahead[0] & ahead[1]
-        rows = np.flatnonzero(usable)[better]
+        better = (cost < best_cost[usable]) & ahead
+        rows = usable[better]
         best[rows], best_cost[rows] = point[better], cost[better]
 
     found = np.isfinite(best_cost)
-    for _ in range(refinements):
-        if not found.any():
-            break
-        error, distance = _angular_error(best[found], origins[:, found], rays[:, found])
-        scaled = error / sigma[:, found]
-        influence = weights[:, found] / (1.0 + scaled**2) ** 2 / np.maximum(distance, 0.1) ** 2 * seen[:, found]
-        normal = np.einsum("cn,cnij->nij", influence, projectors[:, found])
-        right = np.einsum("cn,cni->ni", influence, constants[:, found])
-        normal += 1e-12 * np.eye(3) * np.trace(normal, axis1=1, axis2=2)[:, None, None]
-        moved = np.linalg.solve(normal, right[..., None])[..., 0]
-        cost = _cost(moved, origins[:, found], rays[:, found], weights[:, found], sigma[:, found], seen[:, found])
-        better = cost < best_cost[found]
-        rows = np.flatnonzero(found)[better]
-        best[rows], best_cost[rows] = moved[better], cost[better]
+    rows = np.flatnonzero(found)
+    o, d, w, s, k = (values[:, rows] for values in (origins, rays, weights, sigma, seen))
+    for _ in range(refinements if len(rows) else 0):
+        error, distance = _angular_error(best[rows], o, d)
+        influence = w / (1.0 + (error / s) ** 2) ** 2 / np.maximum(distance, 0.1) ** 2 * k
+        # Each ray's equation: (1 - d d^T)(x - o) = 0.
+        heavy = influence[..., None] * d
+        total = influence.sum(axis=0)
+        normal = (total * (1.0 + 2e-12))[:, None, None] * np.eye(3) - np.einsum("cni,cnj->nij", heavy, d)
+        right = np.einsum("cn,cni->ni", influence, o) - np.einsum("cni,cn->ni", heavy, _dot(d, o))
+        moved = solve_3x3(normal, right)
+        cost = _cost(moved, o, d, w, s, k)
+        better = cost < best_cost[rows]
+        best[rows[better]], best_cost[rows[better]] = moved[better], cost[better]
     inlier = np.zeros((cameras, count), dtype=bool)
     if found.any():
         error, _ = _angular_error(best[found], origins[:, found], rays[:, found])
@@ -120,12 +114,40 @@ def _pairs(weights: FloatArray) -> list[tuple[int, int]]:
     return sorted(pairs, key=lambda pair: -float(np.sum(weights[pair[0]] * weights[pair[1]])))[: max(PAIRS_TRIED, 2 * len(weights))]
 
 
+def solve_3x3(matrix: FloatArray, right: FloatArray) -> FloatArray:
+    """Return the solutions (N, 3) of symmetric systems (N, 3, 3) by their cofactors, many times faster than LAPACK one by one."""
+    a, b, c = matrix[:, 0, 0], matrix[:, 0, 1], matrix[:, 0, 2]
+    d, e, f = matrix[:, 1, 1], matrix[:, 1, 2], matrix[:, 2, 2]
+    A, B, C, D, E, F = d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b
+    x, y, z = right.T
+    solved = np.stack([A * x + B * y + C * z, B * x + D * y + E * z, C * x + E * y + F * z], axis=1)
+    return np.asarray(solved / (a * A + b * B + c * C)[:, None])
+
+
+def _midpoint(
+    first: FloatArray, first_ray: FloatArray, second: FloatArray, second_ray: FloatArray, cosine: FloatArray
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return the points (N, 3) nearest to two rays each, and whether they are ahead on both."""
+    between = first - second
+    one, two = _dot(first_ray, between), _dot(second_ray, between)
+    sine = 1.0 - cosine**2
+    along_first, along_second = (cosine * two - one) / sine, (two - cosine * one) / sine
+    near_first = first + along_first[:, None] * first_ray
+    near_second = second + along_second[:, None] * second_ray
+    return (near_first + near_second) / 2, (along_first > 0) & (along_second > 0)
+
+
+def _dot(one: FloatArray, two: FloatArray) -> FloatArray:
+    return np.asarray(np.einsum("...i,...i->...", one, two))
+
+
 def _angular_error(points: FloatArray, origins: FloatArray, rays: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the angle (C, N) between each ray and the direction to its point, pi for a point behind, and the distance (C, N)."""
     towards = points - origins
-    along = np.sum(towards * rays, axis=-1)
-    across = np.linalg.norm(towards - along[..., None] * rays, axis=-1)
-    return np.where(along > 0, np.arctan2(across, along), np.pi), np.linalg.norm(towards, axis=-1)
+    along = _dot(towards, rays)
+    beside = towards - along[..., None] * rays
+    across, distance = np.sqrt(_dot(beside, beside)), np.sqrt(_dot(towards, towards))
+    return np.where(along > 0, np.arctan2(across, along), np.pi), distance
 
 
 def _cost(

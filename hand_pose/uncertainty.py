@@ -119,9 +119,10 @@ def single_view_covariance(points: FloatArray, observations: Observations, lengt
     """
     found = np.zeros((len(points), 75, 3, 3))
     for rows in (LEFT_HAND, RIGHT_HAND):
-        seen = (observations.weight[..., rows] > 0).any(axis=-1)
+        seen: npt.NDArray[np.bool_] = np.asarray((observations.weight[..., rows] > 0).any(axis=-1))
         frames = np.flatnonzero(seen.sum(axis=0) == 1)
-        away = points[frames, rows] - observations.origins[np.argmax(seen[:, frames], axis=0), frames][:, None]
+        places: FloatArray = observations.origins[np.argmax(seen[:, frames], axis=0), frames]
+        away = points[frames, rows] - places[:, None]
         found[frames, rows] = length_share**2 * away[..., :, None] * away[..., None, :]
     return found
 
@@ -135,7 +136,7 @@ def landmark_covariance(here: BatchedKinematics, posterior: FloatArray) -> Float
     jacobian = here.jacobian()
     frames, nv = posterior.shape[:2]
     spread = np.matmul(jacobian.reshape(frames, -1, nv), posterior).reshape(jacobian.shape)
-    return np.matmul(spread, np.swapaxes(jacobian, 2, 3))
+    return np.asarray(np.matmul(spread, np.swapaxes(jacobian, 2, 3)))
 
 
 def _joint_sigma(human: Human, q: FloatArray, observations: Observations, rows: slice, here: BatchedKinematics) -> FloatArray:
