@@ -5,7 +5,8 @@ offset is a sum of ``bone length x fixed vector``, so a position is linear in th
 
 Ranges: AAOS "Joint Motion" (1965) as tabled in Norkin and White, "Measurement of Joint Motion" (5th ed.), rounded outwards by up to 10
 degrees, because MediaPipe's landmarks are not joint centres. Typical lengths at 1.73 m: Drillis and Contini (1966); Zatsiorsky as revised by
-de Leva (1996); hand: Buchholz, Armstrong and Goldstein (1992), "Anthropometric data for describing the kinematics of the human hand".
+de Leva (1996), whose upper arm between joint centres is 3 cm shorter than from the acromion; hand: Buchholz, Armstrong and Goldstein (1992),
+"Anthropometric data for describing the kinematics of the human hand".
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def test_in_the_zero_pose_the_arms_hang_with_the_palms_to_the_thighs_and_the_thu
     for side in SIDES:
         upper_arm = points[f"{side}_elbow"] - points[f"{side}_shoulder"]
         forearm = points[f"{side}_wrist"] - points[f"{side}_elbow"]
-        np.testing.assert_allclose(upper_arm, [0, 0, -0.31], atol=1e-9)
+        np.testing.assert_allclose(upper_arm, [0, 0, -0.28], atol=1e-9)
         np.testing.assert_allclose(forearm, [0, 0, -0.26], atol=1e-9)
         wrist, index, little = (points[f"{side}_hand_{name}"] for name in ("wrist", "index_mcp", "little_mcp"))
         palm_normal = np.cross(index - wrist, little - wrist) * (1 if side == "right" else -1)
