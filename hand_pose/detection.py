@@ -151,7 +151,7 @@ def _shoulders(rig: Rig, guide: str, camera_poses: CameraPoses | None, frame_set
         worn = Worn.of(poses, np.nanmean(frame_sets.camera_times_s, axis=0))
     world = shoulders_below(worn.T_world_head, worn.forward, worn.up)
     T_body_world = invert(_T_world_body(rig, guide, poses))
-    return np.einsum("tij,tkj->tki", T_body_world[:, :3, :3], world) + T_body_world[:, None, :3, 3]
+    return np.asarray(np.einsum("tij,tkj->tki", T_body_world[:, :3, :3], world) + T_body_world[:, None, :3, 3])
 
 
 def _tracker_text(settings: HandTrackerSettings) -> dict[str, str]:

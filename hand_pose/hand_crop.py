@@ -124,8 +124,7 @@ class HandCrop:
 def _upsampled(grid: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
     """Return (side, side) between nodes whose first and last lie on the first and last pixel; cv2.resize rounds positions to a 32nd of a cell."""
     weights = _weights(side)
-    table: npt.NDArray[np.float32] = weights @ grid @ weights.T
-    return table
+    return np.asarray(weights @ grid @ weights.T, dtype=np.float32)
 
 
 @functools.cache

@@ -43,7 +43,7 @@ class NeckPull:
         sigma = np.array([SIGMA_FORWARD, SIGMA_ASIDE, SIGMA_UP]) if level else np.full(3, SIGMA_TIPPED)
         axes = np.stack([forward, np.cross(up, forward), np.broadcast_to(up, forward.shape)], axis=1)
         information = np.einsum("tai,a,taj->tij", axes, sigma**-2.0, axes)[:, None].repeat(2, axis=1)
-        known = np.isfinite(expected).all(axis=(1, 2))
+        known = np.isfinite(expected.sum(axis=(1, 2)))
         return cls(np.where(known[:, None, None], expected, 0.0), np.where(known[:, None, None, None], information, 0.0))
 
     def add(self, points: FloatArray, information: FloatArray, gradient: FloatArray) -> FloatArray:

@@ -57,7 +57,7 @@ def expected_error_px(landmarks: Landmarks) -> FloatArray:
     sigma = np.full(landmarks.confidence.shape, np.nan)
     for rows, least in ((POSE, MIN_ERROR_PX), (LEFT_HAND, MIN_HAND_ERROR_PX), (RIGHT_HAND, MIN_HAND_ERROR_PX)):
         points = landmarks.pixels[:, :, rows]
-        seen = np.isfinite(points).all(axis=-1, keepdims=True)
+        seen = np.asarray(np.isfinite(points).all(axis=-1, keepdims=True))
         some = np.asarray(seen.any(axis=2))
         high = np.where(some, np.where(seen, points, -np.inf).max(axis=2), np.nan)
         low = np.where(some, np.where(seen, points, np.inf).min(axis=2), np.nan)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from bodydouble.hand_pose.posture_prior import PosturePrior
 from bodydouble.hand_pose.ray_table import RayTable
 
 FloatArray = npt.NDArray[np.float64]
+Part = TypeVar("Part", Anchors, DepthPrior, PosturePrior, ForearmPull, NeckPull)
 
 MIN_VISIBILITY = 0.3
 """Pose landmarks that the model itself believes less than this are guesses of a hidden limb."""
@@ -102,9 +104,9 @@ class Observations:
     def select(self, frames: npt.NDArray[np.intp]) -> Selected:
         """Return what pulls on some frames, in ascending order."""
         return Selected(
-            self.table.select(frames),
-            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture, self.forearms, self.neck)),
-        )
+            self.table.select(frames), _chosen(self.anchors, frames), _chosen(self.depth, frames), _chosen(self.posture, frames),
+            _chosen(self.forearms, frames), _chosen(self.neck, frames),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,13 @@ class Selected:
     def select(self, frames: npt.NDArray[np.intp]) -> Selected:
         """Return those of some of the frames, in ascending order."""
         return Selected(
-            self.table.select(frames),
-            *(None if part is None else part.select(frames) for part in (self.anchors, self.depth, self.posture, self.forearms, self.neck)),
-        )
+            self.table.select(frames), _chosen(self.anchors, frames), _chosen(self.depth, frames), _chosen(self.posture, frames),
+            _chosen(self.forearms, frames), _chosen(self.neck, frames),
+        )  # fmt: skip
+
+
+def _chosen(part: Part | None, frames: npt.NDArray[np.intp]) -> Part | None:
+    return None if part is None else part.select(frames)
 
 
 def _across(rays: FloatArray) -> FloatArray:

@@ -161,10 +161,9 @@ class _Block:
         found: list[Forearm | None] = []
         for track in tracks:
             side = "left" if sum(one.left - 0.5 for one in track.seen.values()) > 0 else "right"
-            shoulder: FloatArray | None = self.shoulders[frame, 0 if side == "left" else 1]
+            place = self.shoulders[frame, 0 if side == "left" else 1]
+            shoulder = place if np.isfinite(place).all() else None
             sure = track.stereo and len(track.seen) > 1
-            if not np.isfinite(shoulder).all():
-                shoulder = None
             near = before.get(track.number)
             found.append(find_forearm(reduced, track.points[0], track.points, side, shoulder=shoulder, near=near) if sure else None)
         return found

@@ -66,7 +66,9 @@ def main() -> None:
     print(f"share of inference: {models.seconds / total:.2f} of all, {models.seconds / (total - decoding):.2f} of what is not decoding")
     peer, found = _peer(kept)
     times = peer / (total / count)
-    print(f"MediaPipe's task in views that cover the image: {1e3 * peer:.0f} ms a frame set = {times:.1f} times as long, {found:.1f} hands in each")
+    print(
+        f"MediaPipe's task in views that cover the image: {1e3 * peer:.0f} ms a frame set = {times:.1f} times as long, {found:.1f} hands in each"
+    )
 
 
 def _peer(frames: list[list[CameraView | None]]) -> tuple[float, float]:
