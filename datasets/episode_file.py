@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from bodydouble.datasets.schema import FARTHEST_M, FORMAT, SCHEMA_VERSION, Field
 from bodydouble.errors import BodydoubleError, DataError, FileExistsUsageError, UsageError
 from bodydouble.guarded_file import new_hdf5_file
 from bodydouble.hand_pose.human_motion import HumanMotion
-from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, Landmarks
+from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, ForearmDirections, Landmarks
 from bodydouble.progress import Progress, silent
 from bodydouble.retarget.trajectory import RobotTrajectory
 
@@ -186,7 +187,9 @@ def _write_group(file: Any, name: str, value: Any) -> None:
     for item in dataclass_fields(value):
         content = getattr(value, item.name)
         inner = fields_of(f"{name}/{item.name}")
-        if inner:
+        if is_dataclass(content):
+            _write_group(file, f"{name}/{item.name}", content)
+        elif inner and content is not None:
             for key, data in content.items():
                 _write_array(file, f"{name}/{item.name}/{key}", data, inner[0])
         elif item.name in datasets and content is not None:
@@ -284,7 +287,11 @@ def _stored(episode: Episode) -> Iterator[FrameImage]:
 
 def _read_landmarks(group: Any, cameras: tuple[str, ...]) -> Landmarks:
     arrays = {name: group[name][()] for name in ("times_s", "pixels", "confidence", "shape_m")}
-    return Landmarks(cameras, settings=json.loads(group.attrs["settings"]), **arrays)
+    forearms = None
+    if "forearms" in group:
+        part = group["forearms"]
+        forearms = ForearmDirections(json.loads(part.attrs["camera"]), part["direction"][()], part["information"][()])
+    return Landmarks(cameras, settings=json.loads(group.attrs["settings"]), forearms=forearms, **arrays)
 
 
 def _read_recording(group: Any, cameras: tuple[str, ...]) -> RecordingInfo:

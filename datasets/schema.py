@@ -84,6 +84,11 @@ FIELDS: tuple[Field, ...] = (
     Field("landmarks/pixels", "float64", ("C", "T", 75, 2), "px", "detected landmarks x, y", "calibrated image", "nan"),
     Field("landmarks/confidence", "float64", ("C", "T", 75), "1", "visibility, for hands the hand's score", missing="nan"),
     Field("landmarks/shape_m", "float64", ("C", "T", 75, 3), "m", "the detector's own 3D guess", "camera axes", "nan"),
+    Field(
+        "landmarks/forearms/direction", "float64", ("T", 2, 3), "1", "from wrist to elbow, of the hands called left and right", "worn body", "nan",
+        optional=True,
+    ),
+    Field("landmarks/forearms/information", "float64", ("T", 2, 3, 3), "1/rad^2", "inverse covariance of it", "worn body", "nan", optional=True),
     Field("recording/times_s", "float64", ("C", "T"), "s", "true capture times", "", "nan", "recording/present"),
     Field("recording/present", "uint8", ("C", "T"), FLAG, "1 where the camera has a frame"),
     Field("recording/frame_index", "int64", ("C", "T"), "1", f"frame of the camera's video; {ABSENT} where it has none"),
