@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from bodydouble.atomic import OutOfSpaceError
 from bodydouble.capture import image_folder, video
+from bodydouble.capture.listed_images import is_listed, sorted_by_camera
 from bodydouble.capture.new_folder import building_folder, check_may_be_made
-from bodydouble.capture.recording import RIG_NAME, SETTINGS_NAME, Recording
+from bodydouble.capture.recording import RIG_NAME, RIG_NAMES, SETTINGS_NAME, Recording
 from bodydouble.capture.settings import CameraSettings, RecordingSettings
 from bodydouble.capture.source import check_no_images, check_overlap, container_times, files_of, image_size_of
 from bodydouble.capture.timestamps import FILE_NAME, read_timestamps, write_timestamps
@@ -70,8 +71,9 @@ def import_videos(
 def open_recording(path: Path, *, stills: bool = False, progress: Progress = silent) -> Recording:
     """Open a Recording folder, or a folder with one video or image folder a camera, or one video file.
 
-    What is not a Recording is imported into the cache, where the videos are links; ``timestamps.csv`` and ``rig.toml`` beside them
-    are used. With ``stills`` images may come without times (see ``Recording.is_stills``), and a folder of images may stand for one camera.
+    What is not a Recording is imported into the cache, where the videos are links; ``timestamps.csv`` and ``rig.toml`` (or the ``calibration.json`` of
+    Aria glasses) beside them are used. So is a folder of stills with a list of them, ``frames.csv``. With ``stills`` images may come without times
+    (see ``Recording.is_stills``), and a folder of images may stand for one camera.
     Raises: UsageError if there is nothing of the kind; DataError as ``import_videos``, or for images without times.
     """
     from bodydouble.cache import cache_folder, content_key
@@ -81,8 +83,11 @@ def open_recording(path: Path, *, stills: bool = False, progress: Progress = sil
         raise UsageError(f"{path} does not exist; expected a recording's folder, a folder of videos, or a video.")
     if (path / SETTINGS_NAME).is_file():
         return Recording.open(path, stills=stills)
+    if is_listed(path):
+        path = sorted_by_camera(path)
     sources = name_cameras([path] if path.is_file() else _sources_in(path, stills=stills))
-    timestamps, rig = _beside(sources.values()), path / RIG_NAME
+    timestamps = _beside(sources.values())
+    rig = next((path / name for name in RIG_NAMES if (path / name).is_file()), path / RIG_NAME)
     if timestamps is None and not stills:
         check_no_images(sources.values())
     identity = [
@@ -97,7 +102,7 @@ def open_recording(path: Path, *, stills: bool = False, progress: Progress = sil
                 for source in sources.values():
                     (partial / source.name).symlink_to(source.resolve())
                 if rig.is_file():
-                    (partial / RIG_NAME).symlink_to(rig.resolve())
+                    (partial / rig.name).symlink_to(rig.resolve())
                 cameras = {name: CameraSettings(video=source.name, image_size_px=sizes[name]) for name, source in sources.items()}
                 _finish(partial, RecordingSettings(name=path.resolve().stem, clock=clock, cameras=cameras), times)
         except FileExistsUsageError:

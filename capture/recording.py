@@ -21,6 +21,7 @@ RgbImage = npt.NDArray[np.uint8]
 
 SETTINGS_NAME = "recording.toml"
 RIG_NAME = "rig.toml"
+RIG_NAMES = (RIG_NAME, "calibration.json")
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,8 @@ class Recording:
 
     @property
     def rig_path(self) -> Path | None:
-        """``rig.toml`` of the recording, or None if there is none."""
-        path = self.folder / RIG_NAME
-        return path if path.exists() else None
+        """``rig.toml`` of the recording, else the calibration that it was imported with, or None if there is none."""
+        return next((self.folder / name for name in RIG_NAMES if (self.folder / name).exists()), None)
 
     def select(self, cameras: Iterable[str]) -> Recording:
         """Return the recording with some of its cameras, in the order asked for. Raises: UnknownNameError; UsageError if none is named."""

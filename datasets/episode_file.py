@@ -290,7 +290,7 @@ def _read_landmarks(group: Any, cameras: tuple[str, ...]) -> Landmarks:
     forearms = None
     if "forearms" in group:
         part = group["forearms"]
-        forearms = ForearmDirections(json.loads(part.attrs["camera"]), part["direction"][()], part["information"][()])
+        forearms = ForearmDirections(json.loads(part.attrs["body"]), part["direction"][()], part["information"][()])
     return Landmarks(cameras, settings=json.loads(group.attrs["settings"]), forearms=forearms, **arrays)
 
 

@@ -130,6 +130,17 @@ class CameraPoses:
         return self.cameras.index(name)
 
 
+def body_poses(rig: Rig, body: str, poses: CameraPoses) -> FloatArray:
+    """Return T_world_body (T, 4, 4) of a body in its own frame, at the instants of the first of its cameras that has a pose; NaN where none has."""
+    found = np.full((poses.frames, 4, 4), np.nan)
+    for name in poses.cameras:
+        camera = rig.camera(name)
+        if camera.body == body:
+            missing = np.isnan(found[:, 0, 0])
+            found[missing] = poses.of_camera(name)[missing] @ invert(camera.T_body_camera)
+    return found
+
+
 def T_body_head(rig: Rig, body: str) -> FloatArray:
     """Return (4, 4) the head's frame in a body that is worn on it: origin between the eyes, x forward, y left, z up.
 

@@ -16,7 +16,7 @@ from bodydouble.calibration.transform import invert
 from bodydouble.capture import FrameSets, Recording
 from bodydouble.capture.frame_results import FrameFunction, frame_results
 from bodydouble.hand_pose import detector
-from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
+from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses, body_poses
 from bodydouble.hand_pose.detector import Detector, DetectorSettings, settings_text
 from bodydouble.hand_pose.hand_tracker import HandTrackerSettings
 from bodydouble.hand_pose.landmarks import LEFT_HAND, POSE, RIGHT_HAND, ForearmDirections, Landmarks
@@ -71,11 +71,11 @@ def detect(
     if worn or lone:
         cameras = worn or static
         known = rig if rig is not None else assumed_rig(cameras[0], recording.image_size(cameras[0]))
-        T_rig_camera, guide = _in_rig(known, cameras, len(frame_sets), camera_poses)
+        T_rig_camera, main = _in_rig(known, cameras, len(frame_sets), camera_poses)
         before = sum(len(wanted[camera]) for camera in static)
         hands = hands_of_rig(
             recording, frame_sets, cameras, {name: _in_video(known, recording, name) for name in cameras}, T_rig_camera, models[1], tracker,
-            shoulders=_shoulders(known, guide, camera_poses, frame_sets) if worn else None, workers=workers,
+            shoulders=_shoulders(known, cameras, main, camera_poses, frame_sets) if worn else None, workers=workers,
             progress=lambda done, of: progress(before + (total - before) * done / max(of, 1), total) if worn else None,
         )  # fmt: skip
         if lone and not _too_large(hands["pixels"], arrays["pixels"]):
@@ -85,7 +85,7 @@ def detect(
             for name, array in arrays.items():
                 array[rows] = hands[name]
         if worn:
-            forearms = ForearmDirections(guide, hands["forearm"], hands["forearm_information"])
+            forearms = ForearmDirections(main, hands["forearm"], hands["forearm_information"])
     for row, camera in enumerate(frame_sets.cameras):
         origin = recording.crop_origin(camera)
         if origin is not None:
@@ -126,31 +126,25 @@ def _in_video(rig: Rig, recording: Recording, camera: str) -> CameraModel:
 
 
 def _in_rig(rig: Rig, cameras: tuple[str, ...], frames: int, camera_poses: CameraPoses | None) -> tuple[FloatArray, str]:
-    """Return poses (C, T, 4, 4) of cameras in the frame of the body that most of them are on, NaN where the others' are not known, and one of those."""
+    """Return poses (C, T, 4, 4) of cameras in the frame of the body that most of them are on, NaN where the others' are not known, and that body."""
     bodies = [rig.camera(name).body for name in cameras]
     main = max(dict.fromkeys(bodies), key=bodies.count)
-    guide = cameras[bodies.index(main)]
     T_main_camera = np.full((len(cameras), frames, 4, 4), np.nan)
     for row, (name, body) in enumerate(zip(cameras, bodies, strict=True)):
         if body == main:
             T_main_camera[row] = rig.camera(name).T_body_camera
         elif camera_poses is not None:
-            T_main_camera[row] = invert(_T_world_body(rig, guide, camera_poses)) @ camera_poses.of_camera(name)
-    return T_main_camera, guide
+            T_main_camera[row] = invert(body_poses(rig, main, camera_poses)) @ camera_poses.of_camera(name)
+    return T_main_camera, main
 
 
-def _T_world_body(rig: Rig, camera: str, camera_poses: CameraPoses) -> FloatArray:
-    """Return the poses (T, 4, 4) of the body that a camera is on."""
-    return np.asarray(camera_poses.of_camera(camera) @ invert(rig.camera(camera).T_body_camera))
-
-
-def _shoulders(rig: Rig, guide: str, camera_poses: CameraPoses | None, frame_sets: FrameSets) -> FloatArray:
-    """Return where the shoulders are about (T, 2, 3) m, in the frame of the guide's body."""
-    poses = camera_poses if camera_poses is not None else CameraPoses.relative_to_body(rig, (guide,), len(frame_sets))
+def _shoulders(rig: Rig, cameras: tuple[str, ...], body: str, camera_poses: CameraPoses | None, frame_sets: FrameSets) -> FloatArray:
+    """Return where the shoulders are about (T, 2, 3) m, in the frame of a body."""
+    poses = camera_poses if camera_poses is not None else CameraPoses.relative_to_body(rig, cameras, len(frame_sets))
     with np.errstate(invalid="ignore"):
         worn = Worn.of(poses, np.nanmean(frame_sets.camera_times_s, axis=0))
     world = shoulders_below(worn.T_world_head, worn.forward, worn.up)
-    T_body_world = invert(_T_world_body(rig, guide, poses))
+    T_body_world = invert(body_poses(rig, body, poses))
     return np.asarray(np.einsum("tij,tkj->tki", T_body_world[:, :3, :3], world) + T_body_world[:, None, :3, 3])
 
 

@@ -42,6 +42,8 @@ from bodydouble.progress import Progress, silent
 FloatArray = npt.NDArray[np.float64]
 
 BONE_FRAMES = 24
+PLACED_SIGMA = 0.10
+"""m: what two views beside each other agree on was observed where it is known to half the length of a hand, along the worst axis."""
 HIGH_RESIDUAL = 3.0
 """A frame whose median residual exceeds this many sigmas is flagged."""
 FIT_FRAMES_SHARE = 0.6
@@ -311,7 +313,8 @@ def _describe(
         nobody = unseen.all(axis=0) & ~head
         flags["head_pose_unknown"] = np.asarray(~head, dtype=np.uint8)
         if seen.triangulated is not None and len(landmarks.cameras) > 1:
-            observed &= np.isfinite(seen.triangulated[..., 0])  # cameras beside each other see one thing twice, and not how far it is
+            # Cameras beside each other see one thing twice, and how far it is only by its size.
+            observed &= np.isfinite(seen.triangulated[..., 0]) | (largest_sigma(covariance) < PLACED_SIGMA)
         observed = with_worn(observed, head & (camera_poses.frame != HEAD_FRAME or not unseen.all()))
         if observations.forearms is not None:
             observed[:, ELBOWS] |= observations.forearms.agrees(points) & observed[:, WRISTS]

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration import Rig
-from bodydouble.calibration.transform import invert
-from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
+from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses, body_poses
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, RIGHT_HAND, Landmarks
 
 FloatArray = npt.NDArray[np.float64]
@@ -36,9 +35,9 @@ class ForearmPull:
         A forearm goes with its hand: to the side that most of the views that see the hand are given.
         """
         seen = landmarks.forearms
-        if seen is None or seen.camera not in camera_poses.cameras:
+        if seen is None:
             return None
-        T = camera_poses.of_camera(seen.camera) @ invert(rig.camera(seen.camera).T_body_camera)
+        T = body_poses(rig, seen.body, camera_poses)
         R = T[:, None, :3, :3]
         direction = np.einsum("tsij,tsj->tsi", np.broadcast_to(R, (len(T), 2, 3, 3)), seen.direction)
         information = R @ seen.information @ np.swapaxes(R, -1, -2)

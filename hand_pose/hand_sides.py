@@ -35,6 +35,8 @@ LABEL_COST, LABEL_COST_OF_SURE = 0.05, 0.25
 SIDE_COST, SIDE_M = 0.6, 0.25
 """Cost of an elbow wholly on the other side of the body, and how far from the middle that is."""
 FOREARM_M = 0.26
+MIXED_COST = 0.6
+"""Cost of each view that is exchanged where most are not, or the other way round: the tracker has told already which hands of all views are one."""
 JUMP_COST, SPEED = 1.5, 4.0
 """Cost of a hand that is elsewhere than it was, and the m/s at which its way counts half; hands reach 5 m/s."""
 TRIANGULATED_M, SINGLE_M = 0.04, 0.15
@@ -108,6 +110,8 @@ def decide_hands(views: HandViews, times_s: FloatArray, free: BoolArray, T_world
     best = order[np.argsort(-kept.seen[order].sum(axis=(1, 2)), kind="stable")[:MAX_JOINT_CAMERAS]]
     states = np.array(list(itertools.product((False, True), repeat=len(best))), dtype=bool).reshape(-1, len(best))
     costs, places, several = _evidence(kept, states, best, free, T_world_head)
+    sees = kept.seen[best].any(axis=2).astype(float)
+    costs += MIXED_COST * np.minimum(states @ sees, ~states @ sees)
     path = _cheapest_path(costs, places, several, times_s)
     swap = np.zeros((cameras, frames), dtype=bool)
     swap[best] = states[path].T
@@ -201,7 +205,10 @@ class _Group:
                 np.repeat(seen[:, rows, None], K, axis=2).reshape(C, -1).astype(np.float64), sigma.reshape(C, -1), refinements=1,
             )  # fmt: skip
             at = found.points.reshape(len(rows), K, 3)
-            outlying = np.where(np.isfinite(found.cost), found.cost, np.repeat(count[rows], K)).reshape(len(rows), K).mean(axis=1)
+            # Rays of cameras beside each other are too near to parallel to be intersected: there the hand's size says where it is.
+            sized = _mean(guess[:, rows][:, :, DECISIVE])
+            apart = _disagreement(sized, views.origins[cameras, part][:, rows], rays[:, rows], sigma)
+            outlying = np.where(np.isfinite(found.cost), found.cost, apart.ravel()).reshape(len(rows), K).mean(axis=1)
             whole = np.isfinite(at).all(axis=(1, 2))
             middle[rows[whole]] = at[whole].mean(axis=1)
             points[rows[whole]] = at[whole][:, [0, 4]]
@@ -216,6 +223,17 @@ class _Group:
         score = np.where(seen, np.nan_to_num(views.score[cameras, part, slot], nan=0.5), 0.0)
         label = np.where(seen, LABEL_COST + LABEL_COST_OF_SURE * np.clip(2.0 * score - 1.0, 0.0, 1.0), 0.0)
         return cls(cost, count, middle, elbow, label)
+
+
+def _disagreement(points: FloatArray, origins: FloatArray, rays: FloatArray, sigma: FloatArray) -> FloatArray:
+    """Return (F, K) by how many views rays (C, F, K, 3) miss points (F, K, 3): robust, each view counts one at most; all where they are not known."""
+    towards = points - origins[:, :, None]
+    distance = np.linalg.norm(towards, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosine = np.einsum("cfki,cfki->cfk", towards, rays) / distance
+        squared = (np.arccos(np.clip(cosine, -1.0, 1.0)) / sigma) ** 2
+    seen = np.isfinite(rays[..., 0])
+    return np.where(seen, np.where(np.isfinite(squared), squared / (1.0 + squared), 1.0), 0.0).sum(axis=0)
 
 
 def _mean(values: FloatArray) -> FloatArray:

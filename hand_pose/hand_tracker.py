@@ -147,7 +147,11 @@ class HandTracker:
         self._search(views, time_s)
         self.tracks = [track for track in self._distinct() if self._stays(track, views, time_s)]
         self._first = False
-        return [track for track in self.tracks if track.seen and (track.stereo or track.instants > 1 or not self._elsewhere(views))]
+        return [
+            track
+            for track in self.tracks
+            if track.seen and (track.stereo or len(track.seen) > 1 or track.instants > 1 or not self._elsewhere(views))
+        ]
 
     def _follow(self, track: Track, views: Sequence[CameraView | None], time_s: float) -> None:
         expected = track.at(time_s)
@@ -209,7 +213,9 @@ class HandTracker:
                 kept = _without_worst(kept, origins, [track.seen[rows[number]] for number in kept])
         for number in set(range(len(rows))) - set(kept):
             del track.seen[rows[number]]
-        if points is not None:
+        if points is not None and not _apart_enough(origins[kept], points):
+            points = np.mean([_by_size(origins[number], track.seen[rows[number]], track.scale) for number in kept], axis=0)
+        elif points is not None:
             track.stereo = True
             guess = np.mean([track.seen[rows[number]].shape_m for number in kept], axis=0)
             ratio = _length(points) / max(_length(guess), 1e-3)
@@ -313,6 +319,8 @@ class HandTracker:
         return self._searched[row]
 
 
+_LEAST_ANGLE = math.cos(math.radians(4.0))
+"""Cosine of the angle below which rays leave the distance more open than the hand's size does: at 4 degrees and 1 % of error it is 15 %."""
 _STRIDE = 7
 """Prime to the numbers of views of usual rigs."""
 
@@ -359,6 +367,13 @@ def _intersect(origins: FloatArray, rays: FloatArray) -> tuple[FloatArray, Float
     along = np.einsum("cni,cni->cn", towards, rays)
     off = np.linalg.norm(towards - along[..., None] * rays, axis=-1)
     return points, np.where(along > 0.05, np.arctan2(off, np.maximum(along, 1e-6)), np.pi)
+
+
+def _apart_enough(origins: FloatArray, points: FloatArray) -> bool:
+    """Tell whether rays from origins (C, 3) to points (21, 3) meet at an angle that says how far the points are."""
+    ways = points.mean(axis=0) - origins
+    ways /= np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
+    return float((ways @ ways.T).min()) < _LEAST_ANGLE
 
 
 def _without_worst(kept: list[int], origins: FloatArray, seen: list[Sighting]) -> list[int]:

@@ -55,8 +55,8 @@ def swapped_sides() -> npt.NDArray[np.intp]:
 class ForearmDirections:
     """Which way forearms were seen to point, by the hand at whose wrist they begin. Arrays are read-only; T frame sets."""
 
-    camera: str
-    """A camera of the body whose frame the directions are in."""
+    body: str
+    """Body of the rig whose frame the directions are in."""
     direction: FloatArray
     """(T, 2, 3) unit vectors from the wrist to the elbow of the hands that are called left and right, in that body's frame; NaN where not seen."""
     information: FloatArray
@@ -127,7 +127,7 @@ class Landmarks:
                 file.create_dataset(name, data=getattr(self, name))
             if self.forearms is not None:
                 group = file.create_group("forearms")
-                group.attrs["camera"] = self.forearms.camera
+                group.attrs["body"] = self.forearms.body
                 group["direction"], group["information"] = self.forearms.direction, self.forearms.information
 
     @classmethod
@@ -140,7 +140,7 @@ class Landmarks:
                 forearms = None
                 if "forearms" in file:
                     group = file["forearms"]
-                    forearms = ForearmDirections(str(group.attrs["camera"]), group["direction"][()], group["information"][()])
+                    forearms = ForearmDirections(str(group.attrs["body"]), group["direction"][()], group["information"][()])
                 return cls(tuple(str(c) for c in file.attrs["cameras"]), settings=settings, forearms=forearms, **arrays)
         except (OSError, KeyError, ValueError) as error:
             raise DataError(f"{path} is not a landmarks file of this version: {error}") from None
