@@ -48,8 +48,9 @@ class Topology:
         self.axis = axis
         skew = np.zeros((len(axis), 3, 3))
         skew[:, 0, 1], skew[:, 0, 2], skew[:, 1, 2] = -axis[:, 2], axis[:, 1], -axis[:, 0]
-        self.skew = skew - np.swapaxes(skew, 1, 2)
-        self.skew_squared = self.skew @ self.skew
+        skew = skew - np.swapaxes(skew, 1, 2)
+        # [hinge, 3, 9]: what sin, 1 - cos and 1 multiply in Rodrigues' formula.
+        self.rodrigues = np.stack([skew, skew @ skew, np.broadcast_to(np.eye(3), skew.shape)], axis=1).reshape(-1, 3, 9)
         self.parent = maps.parent
         depth = np.zeros(self.joints, dtype=int)
         for row in range(1, self.joints):
@@ -62,8 +63,8 @@ class Topology:
         self.subtree = maps.ancestors[self.carrier].T.astype(np.float64)  # [joint, landmark]
         above = maps.ancestors[np.ix_(column, np.arange(self.joints))][:, column].T  # [k, l]: k's joint is l's or an ancestor of it
         same = column[:, None] == column[None]
-        self.above_or_same = (above | same).astype(np.float64)
-        self.below = (above & ~same).T.astype(np.float64)
+        # A joint has a row after its ancestors', so all of this is on the diagonal or above it, but for joints of several columns.
+        self.above_or_same = np.triu(above | same).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -82,20 +83,21 @@ class BatchedKinematics:
     def of(cls, human: Human, q: FloatArray) -> BatchedKinematics:
         """Compute configurations (F, nq)."""
         tree, frames = topology(), len(q)
-        turn = np.empty((frames, tree.joints, 3, 3))
-        angle = q[:, tree.hinge_q]
-        turn[:, tree.hinge] = (
-            np.sin(angle)[..., None, None] * tree.skew + (1 - np.cos(angle))[..., None, None] * tree.skew_squared + np.eye(3)
-        )
-        turn[:, tree.ball] = tangent.matrices(q[:, tree.ball_q])
-        rotations, places = np.empty_like(turn), np.zeros((frames, tree.joints, 3))
-        rotations[:, 0] = tangent.matrices(q[:, 3:7])
+        # [joint, frame]: what belongs to a level of the tree is on end, and each joint's own move is a rotation beside a shift, 3x4.
+        move = np.empty((tree.joints, frames, 3, 4))
+        angle = q[:, tree.hinge_q].T
+        share = np.stack([np.sin(angle), 1.0 - np.cos(angle), np.ones_like(angle)], axis=-1)
+        move[tree.hinge, :, :, :3] = np.matmul(share, tree.rodrigues).reshape(len(tree.hinge), frames, 3, 3)
+        move[tree.ball, :, :, :3] = np.swapaxes(tangent.matrices(q[:, tree.ball_q]), 0, 1)
+        move[..., 3] = human.joint_places[:, None]
+        move[0, :, :, :3], move[0, :, :, 3] = tangent.matrices(q[:, 3:7]), 0.0
         for level in tree.levels:
-            parent = tree.parent[level]
-            above = rotations[:, parent]
-            places[:, level] = places[:, parent] + np.matmul(above, human.joint_places[level][..., None])[..., 0]
-            rotations[:, level] = np.matmul(above, turn[:, level])
-        return cls(human, q[:, :3], rotations, places)
+            above = move[tree.parent[level]]
+            moved = np.matmul(above[..., :3], move[level])
+            moved[..., 3] += above[..., 3]
+            move[level] = moved
+        by_frame = np.swapaxes(move, 0, 1)
+        return cls(human, q[:, :3], np.ascontiguousarray(by_frame[..., :3]), np.ascontiguousarray(by_frame[..., 3]))
 
     @functools.cached_property
     def _anatomical(self) -> FloatArray:
@@ -168,7 +170,10 @@ class BatchedKinematics:
         return np.asarray(found + np.matmul(self.rotations[:, tree.carrier], offsets))
 
     def normal_equations(self, information: FloatArray, pull: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return (F, nv, nv) and (F, nv) of information (F, 75, 3, 3) and gradient (F, 75, 3) on the detected points."""
+        """Return (F, nv, nv) and (F, nv) of information (F, 75, 3, 3) and gradient (F, 75, 3) on the detected points.
+
+        Of the symmetric matrices only the diagonal and what is above it is filled in, as ``symmetric`` undoes.
+        """
         tree, frames = topology(), len(self.centre)
         there = np.any(np.einsum("fnii->fn", information), axis=0)
         used = slice(None) if there.all() else np.flatnonzero(there)
@@ -184,12 +189,15 @@ class BatchedKinematics:
         force = np.matmul(composite[:, tree.column_joint], columns[..., None])[..., 0]
         hessian = np.matmul(columns, np.swapaxes(force, 1, 2))
         hessian *= tree.above_or_same
-        below = np.matmul(force, np.swapaxes(columns, 1, 2))  # not the transpose of the former: adding that is ten times slower
-        below *= tree.below
-        hessian += below
         wrench = np.concatenate([pull, tangent.cross(points, pull)], axis=-1)
         total = np.matmul(subtree, wrench)
         return hessian, np.sum(columns * total[:, tree.column_joint], axis=-1)
+
+
+def symmetric(upper: FloatArray) -> FloatArray:
+    """Return symmetric matrices (F, n, n) of which only the diagonal and what is above it is given; what is below it is not read."""
+    filled = np.triu(upper)
+    return np.asarray(filled + np.swapaxes(np.triu(upper, 1), 1, 2))
 
 
 def from_rest(q: FloatArray) -> FloatArray:

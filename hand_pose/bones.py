@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.hand_pose.anchors import Anchors
-from bodydouble.hand_pose.batched_kinematics import BatchedKinematics
+from bodydouble.hand_pose.batched_kinematics import BatchedKinematics, symmetric
 from bodydouble.hand_pose.human import BONES, Human
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
 from bodydouble.hand_pose.observations import Observations
@@ -134,7 +134,7 @@ def estimate_constants(
             own[:, bones:, :bones] = np.swapaxes(cross[:, human.nv :], 1, 2)
             prior_information[bones:], prior_gradient[bones:] = seen.anchors.mount_prior()
         right = np.concatenate([mixed, normal.gradient[..., None]], axis=2)
-        solved = np.linalg.solve(normal.hessian + 1e-9 * np.eye(human.nv), right)
+        solved = np.linalg.solve(symmetric(normal.hessian) + 1e-9 * np.eye(human.nv), right)
         eliminated = np.matmul(np.swapaxes(mixed, 1, 2), solved)
         hessian = (own - eliminated[..., :-1]).sum(axis=0) / CORRELATED + np.diag(prior_information)
         step = -np.linalg.solve(hessian, (gradient - eliminated[..., -1]).sum(axis=0) / CORRELATED + prior_gradient)

@@ -233,12 +233,11 @@ def master_times(landmarks: Landmarks) -> FloatArray:
 
 def _view_sigma(observations: Observations) -> FloatArray:
     """Return (C, T) rad, the median expected error of each view's pose landmarks; 0.01 where it saw nobody."""
-    sigma = np.full(observations.weight.shape[:2], 0.01)
-    for view in np.ndindex(sigma.shape):
-        used = observations.weight[view][POSE] > 0
-        if used.any():
-            sigma[view] = np.median(observations.sigma_rad[view][POSE][used])
-    return sigma
+    used = observations.weight[..., POSE] > 0
+    ordered = np.sort(np.where(used, observations.sigma_rad[..., POSE], np.inf), axis=-1)
+    count = used.sum(axis=-1)
+    middle = [np.take_along_axis(ordered, np.maximum(count - back, 0)[..., None] // 2, axis=-1)[..., 0] for back in (0, 1)]
+    return np.asarray(np.where(count > 0, (middle[0] + middle[1]) / 2, 0.01))
 
 
 def _triangulated(observations: Observations) -> FloatArray:

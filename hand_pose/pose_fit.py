@@ -102,7 +102,7 @@ class Linearisation:
     """F frames' normal equations at their configurations: H step = -gradient."""
 
     hessian: FloatArray
-    """(F, nv, nv)."""
+    """(F, nv, nv), of which only the diagonal and what is above it is filled in: LAPACK reads no more."""
     gradient: FloatArray
     """(F, nv)."""
     cost: FloatArray
@@ -171,14 +171,21 @@ def _descend(
         normal = linearise(human, q, seen, prior, widen=widen)
         return expected.add(q, normal) if expected is not None else normal
 
+    def cost(q: FloatArray) -> FloatArray:
+        alone = cost_of(human, q, seen, prior, widen=widen)
+        return alone + expected.cost(q) if expected is not None else alone
+
     found = start.copy()
     rows = np.arange(len(start))
     q, damping = start, np.full(len(start), 1e-3)
     best = at(q)
-    for _ in range(iterations):
+    for iteration in range(iterations):
         step = damped_step(best, damping)
         step *= np.minimum(1.0, LONGEST_STEP / np.maximum(np.abs(step).max(axis=1), 1e-9))[:, None]
         moved = integrate(q, step)
+        if iteration == iterations - 1:
+            found[rows] = np.where((cost(moved) < best.cost)[:, None], moved, q)
+            break
         trial = at(moved)
         better = trial.cost < best.cost
         done = better & (best.cost - trial.cost < CONVERGED * (0.1 + best.cost))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bodydouble.hand_pose.batched_kinematics import symmetric
 from bodydouble.hand_pose.depth_prior import DepthPrior
 from bodydouble.hand_pose.observations import Observations
 from bodydouble.hand_pose.pose_fit import LIMIT_SIGMA, Expected, Linearisation, PosePrior, cost_of, fit_poses
@@ -19,7 +20,7 @@ EPSILON = 1e-6
 def linearise(human, q, observations, frame: int, prior, **options) -> Linearisation:
     """The normal equations of one frame."""
     found = linearise_frames(human, q[None], observations.select(np.array([frame])), prior, **options)
-    return Linearisation(found.hessian[0], found.gradient[0], found.cost[0])
+    return Linearisation(symmetric(found.hessian)[0], found.gradient[0], found.cost[0])
 
 
 def fit_pose(human, start, observations, frame: int, **options) -> np.ndarray:
