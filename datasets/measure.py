@@ -8,6 +8,7 @@ import numpy as np
 
 from bodydouble.calibration import Rig
 from bodydouble.capture import FrameSets
+from bodydouble.hand_pose.clock_check import clock_offsets
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks
 from bodydouble.hand_pose.reprojection import reprojection_residuals, sees_bodies
@@ -51,6 +52,9 @@ def quality_figures(
         del figures["body_observed_pct"]  # nobody asked for it: hands alone were filmed
     if frame_sets is not None and len(frame_sets.cameras) > 1:
         figures["skew_p95_ms"] = float(np.percentile(frame_sets.skew_ms, 95))
+    clock = clock_offsets(motion, landmarks, rig).largest_sure_s
+    if math.isfinite(clock):  # where nothing moves enough to tell, no clock does harm
+        figures["clock_offset_max_ms"] = 1e3 * clock
     return figures
 
 

@@ -30,8 +30,9 @@ SINGLE_COST = 0.4
 DEPTH_SPREAD = 0.3
 """Relative error of a hand's distance judged by its size: hands differ by 8 %, the model's by more."""
 DEPTH_COST = 0.5
-LABEL_COST, LABEL_COST_OF_SURE = 0.05, 0.25
-"""Cost of contradicting the model's label at a score of 0.5, and what is added up to a score of 1: 6 % of labels are wrong in helmet views."""
+LABEL_COST, LABEL_COST_OF_SURE = 0.0125, 0.0625
+"""Cost of contradicting the model's label at a score of 0.5, and what is added up to a score of 1: 6 % of labels are wrong in helmet views, and not one by
+one: what is taken for the other hand is so by all cameras and for as long as it looks so. Where an elbow is and where a hand was must outweigh that."""
 SIDE_COST, SIDE_M = 0.6, 0.25
 """Cost of an elbow wholly on the other side of the body, and how far from the middle that is."""
 FOREARM_M = 0.26

@@ -81,7 +81,7 @@ def evaluate(
 def evaluated(
     recording: Recording, given: Path, settings: ProcessSettings, progress: Any, estimator: str = "fit"
 ) -> tuple[Evaluation, dict[str, float | None], dict[str, Any]]:
-    """Run every missing stage and return the figures; ``detect_seconds`` and ``fit_seconds``; ``missing_frames`` of each camera and ``camera_errors``.
+    """Run every missing stage and return the figures; ``detect_seconds`` and ``fit_seconds``; of each camera what is told of it, by key.
 
     ``given`` is the path that the recording was opened by; a truth file may be there. Raises: DataError for a truth file that cannot be read or is of
     another recording; UnknownNameError for an estimator that is not there; what ``prepare`` and ``fit`` raise.
@@ -89,6 +89,7 @@ def evaluated(
     from bodydouble.datasets.pipeline import prepare, timed_fit
     from bodydouble.hand_pose.camera_errors import camera_errors
     from bodydouble.hand_pose.camera_poses import ROOM
+    from bodydouble.hand_pose.clock_check import clock_offsets
     from bodydouble.hand_pose.estimators import estimator as find_estimator
     from bodydouble.hand_pose.evaluation import evaluate as judge
 
@@ -116,6 +117,7 @@ def evaluated(
     )  # fmt: skip
     present = prepared.frame_sets.present
     cameras: dict[str, Any] = {"missing_frames": {name: int((~present[row]).sum()) for row, name in enumerate(prepared.frame_sets.cameras)}}
+    cameras["clock_offsets_ms"] = clock_offsets(motion, prepared.landmarks, prepared.rig).as_dict()
     if truth is not None and prepared.camera_poses.frame == ROOM:
         errors = camera_errors(prepared.landmarks.times_s, prepared.frame_sets.frame_index, prepared.camera_poses, truth)
         cameras["camera_errors"] = {
@@ -174,6 +176,15 @@ def print_evaluation(found: Evaluation, seconds: dict[str, float | None], camera
             "Without a camera: distance of that fit from what the camera detected itself, all frames and visibilities, labels as they are."
         )
     notes += [f"Camera '{camera}' lacks {count} of {found.frames} frames." for camera, count in cameras["missing_frames"].items() if count]
+    clocks = [
+        f"{name} {c['offset_ms']:+.1f} ± {c['sigma_ms']:.1f}"
+        for name, c in cameras["clock_offsets_ms"].items()
+        if c["offset_ms"] is not None
+    ]
+    if clocks:
+        notes.append(
+            f"By the moving person, clocks are off by (true minus claimed time in ms, against the camera in the middle): {', '.join(clocks)}."
+        )
     for camera, error in cameras.get("camera_errors", {}).items():
         texts = [f"{key.rsplit('_', 1)[0]} {value:.2f} {key.rsplit('_', 1)[1]}" for key, value in error.items() if value is not None]
         notes.append(f"Camera '{camera}' is off by up to: {', '.join(texts)}.")
