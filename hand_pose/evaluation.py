@@ -28,6 +28,7 @@ _row = LANDMARK_NAMES.index
 BODY = list(MAIN_JOINTS)
 HIPS = [_row("left_hip"), _row("right_hip")]
 WRISTS = [_row("left_wrist"), _row("right_wrist")]
+LEGS = [_row(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "knee", "ankle")]
 ELBOWS = [_row("left_elbow"), _row("right_elbow")]
 FEET = [_row(f"{side}_{part}") for side in ("left", "right") for part in ("heel", "foot_index")]
 HANDS = list(range(LEFT_HAND.start, RIGHT_HAND.stop))
@@ -57,8 +58,11 @@ MEASURES: dict[str, Measure] = {
     "lost_track_ratio": Measure("hands: lost tracks", "share"),
     "side_errors": Measure("hands: left/right errors", "hand-frames"),
     "hand_pa_mpjpe_mm": Measure("hands: PA-MPJPE, each hand aligned", "mm"),
-    "wrist_mm": Measure("wrists", "mm"),
-    "elbow_mm": Measure("elbows", "mm"),
+    "wrist_mm": Measure("wrists, seen or not", "mm"),
+    "wrist_seen_mm": Measure("wrists of the hands above", "mm"),
+    "elbow_mm": Measure("elbows, seen or not", "mm"),
+    "elbow_observed_mm": Measure("elbows: observed", "mm", False),
+    "legs_inferred_mm": Measure("hips and legs: inferred", "mm", False),
     "body_mpjpe_mm": Measure("body: MPJPE of 12 joints, in the world", "mm"),
     "body_mpjpe_observed_mm": Measure("body: MPJPE of observed joints", "mm", False),
     "body_mpjpe_inferred_mm": Measure("body: MPJPE of inferred joints", "mm", False),
@@ -195,6 +199,7 @@ def _against_truth(
         "side_errors": hands.side_errors if frame == ROOM else math.nan,
         "hand_pa_mpjpe_mm": MM * metrics.pa_mpjpe(_each_hand(_hands_where(own_frame, counted)), _each_hand(true_points[:, HANDS])),
         "wrist_mm": MM * metrics.mpjpe(points[:, WRISTS], true_points[:, WRISTS]),
+        "wrist_seen_mm": MM * metrics.mpjpe(np.where(counted[..., None], points[:, WRISTS], np.nan), true_points[:, WRISTS]),
         "elbow_mm": MM * metrics.mpjpe(points[:, ELBOWS], true_points[:, ELBOWS]),
         "body_mpjpe_mm": MM * metrics.mpjpe(body, true_body),
         "body_mpjpe_rooted_mm": MM * metrics.mpjpe(from_hips, true_from_hips),
@@ -217,6 +222,8 @@ def _of_fit(motion: HumanMotion, true_points: FloatArray) -> dict[str, float]:
         return np.where(which[..., None], points, np.nan)
 
     return {
+        "elbow_observed_mm": MM * metrics.mpjpe(only(measured)[:, ELBOWS], true_points[:, ELBOWS]),
+        "legs_inferred_mm": MM * metrics.mpjpe(only(inferred)[:, LEGS], true_points[:, LEGS]),
         "body_mpjpe_observed_mm": MM * metrics.mpjpe(only(measured)[:, BODY], true_points[:, BODY]),
         "body_mpjpe_inferred_mm": MM * metrics.mpjpe(only(inferred)[:, BODY], true_points[:, BODY]),
         "covariance_95_coverage": metrics.coverage_95(points, true_points, spread),

@@ -15,7 +15,8 @@ from pathlib import Path
 
 COLUMNS = {
     "mkpe_mm": "hands mm", "mkpe_baseline_mm": "baseline mm", "lost_track_ratio": "lost", "side_errors": "side errors", "wrist_mm": "wrist mm",
-    "elbow_mm": "elbow mm", "body_mpjpe_observed_mm": "body observed mm", "body_mpjpe_inferred_mm": "body inferred mm",
+    "wrist_seen_mm": "wrist seen mm", "elbow_mm": "elbow mm", "elbow_observed_mm": "elbow observed mm", "legs_inferred_mm": "legs inferred mm",
+    "body_mpjpe_observed_mm": "body observed mm", "body_mpjpe_inferred_mm": "body inferred mm",
     "accel_error": "accel. m/s^2", "accel_error_baseline": "baseline m/s^2", "covariance_95_coverage": "in 95 %",
 }  # fmt: skip
 
