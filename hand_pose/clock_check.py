@@ -33,12 +33,16 @@ POINT_M, TURN_RAD = 0.1, 0.03
 WIDENINGS = (4.0, 2.0, 1.0, 1.0)
 """Factors on the expected error, a pass each, from which a residual counts as an outlier: a bad clock's are large at first."""
 OUTLYING = 2.5
+TREND_S = 2.0
+"""What a camera is off by on average over this time at a landmark is the detector's habit in that pose, not its clock."""
 BLOCK_S = 0.25
 """Errors of landmarks last this long: blocks of it are taken to be independent."""
+SIGMA_FACTOR = 2.0
+"""On six sound recordings clocks differ by up to three of the sigmas that the blocks tell: detectors have habits that last longer."""
 LEAST_BLOCKS = 4
 LARGEST_SIGMA_S = 0.02
 """A clock that is less well known than this is not known."""
-SURE_SIGMA_S = 0.003
+SURE_SIGMA_S = 0.004
 """A clock that is as well known as this is judged."""
 PARAMETERS = 4
 """A camera: clock, three turns."""
@@ -199,8 +203,11 @@ class _System:
             moved = np.where(usable[..., None], velocity, 0.0)[..., None] / distance[..., None]
             turned = np.stack([np.cross(axis, ahead) for axis in np.eye(3)], axis=-1)
             root = np.sqrt(rays.weight[row])[..., None]
-            residual[row] = root * np.einsum("fnij,fnj->fni", across, rays.direction[row] - ahead)
-            design[row] = root[..., None] * np.einsum("fnij,fnjk->fnik", across, np.concatenate([moved, turned], axis=-1))
+            off = np.einsum("fnij,fnj->fni", across, rays.direction[row] - ahead)[..., None]
+            by = np.einsum("fnij,fnjk->fnik", across, np.concatenate([moved, turned], axis=-1))
+            both = np.concatenate([off, by], axis=-1)
+            both = both - _running_mean(both, weight[row], rays.times_s[row])
+            residual[row], design[row] = root * both[..., 0], root[..., None] * both[..., 1:]
             lever[row] = root[..., None] * np.einsum("fnij,fkj->fnik", across / distance[..., None], rays.rotation[row])
         root_trust = np.where(weight > 0, np.sqrt(trust), 0.0) * (np.sum(weight > 0, axis=0) >= 2)
         weighted = root_trust[..., None, None]
@@ -232,7 +239,7 @@ class _System:
         step = inverse @ (self.gradient.sum(axis=0) - prior * x)
         score = self.gradient - self.information @ step
         spread = score.T @ score * len(score) / max(len(score) - 2, 1)
-        covariance = inverse @ (spread + np.diag(prior)) @ inverse
+        covariance = inverse @ (SIGMA_FACTOR**2 * spread + np.diag(prior)) @ inverse
         after = self.residual - np.einsum("cfnij,cj->cfni", self.design, step.reshape(len(self.residual), PARAMETERS))
         weighted = self.root_trust[..., None]
         shift = np.einsum("fnij,cfnki,cfnk->fnj", self.inverse, self.lever, after * weighted**2)
@@ -267,3 +274,18 @@ def _at(times_s: FloatArray, values: FloatArray, when_s: FloatArray) -> FloatArr
     share = np.clip((when_s - times_s[right - 1]) / span, 0.0, 1.0).reshape(-1, *[1] * (values.ndim - 1))
     found: FloatArray = (1.0 - share) * values[right - 1] + share * values[right]
     return found
+
+
+def _running_mean(values: FloatArray, weight: FloatArray, times_s: FloatArray) -> FloatArray:
+    """Return the weighted means of values (F, N, 3, K) over ``TREND_S`` around each time (F,), weight (F, N); zero where nothing is weighed."""
+    when = np.interp(np.arange(len(times_s)), np.flatnonzero(np.isfinite(times_s)), times_s[np.isfinite(times_s)])
+    first, last = np.searchsorted(when, when - TREND_S / 2), np.searchsorted(when, when + TREND_S / 2, side="right")
+
+    def summed(array: FloatArray) -> FloatArray:
+        running = np.concatenate([np.zeros((1, *array.shape[1:])), np.cumsum(array, axis=0)])
+        found: FloatArray = running[last] - running[first]
+        return found
+
+    share = weight[..., None, None]
+    mean: FloatArray = summed(values * share) / np.maximum(summed(share), 1e-12)
+    return mean

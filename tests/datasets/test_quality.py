@@ -65,3 +65,14 @@ def test_grades_follow_the_design():
 
 def test_hands_that_nobody_counted_are_not_taken_as_observed():
     assert grade(judge({name: value for name, value in GOOD.items() if name != "hand_observed_pct"})) == "C"
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(7.9, "PASS"), (15.0, "WARN"), (40.0, "FAIL")])
+def test_a_clock_that_is_off_warns_and_by_a_frame_fails_and_the_remedy_names_what_to_change(value, verdict):
+    gate = judge({**GOOD, "clock_offset_max_ms": value})["clock_offset_max_ms"]
+    assert gate.verdict == verdict
+    assert verdict == "PASS" or "time_offset_s in rig.toml" in gate.remedy
+
+
+def test_clocks_that_nothing_tells_of_are_no_figure():
+    assert "clock_offset_max_ms" not in judge(GOOD)
