@@ -19,10 +19,13 @@ RAISED = 1e-9
 
 @dataclass(frozen=True)
 class Factor:
-    """The Cholesky factor L of a block-banded matrix L L^T."""
+    """The Cholesky factor L of a block-banded matrix L L^T.
 
-    diagonal: FloatArray
-    """(N, n, n) upper triangular: the transposes of L's blocks on the diagonal."""
+    Its blocks on the diagonal are kept inverted: products with a triangle of this size take a fifth of the time of solving with it.
+    """
+
+    inverse: FloatArray
+    """(N, n, n) upper triangular: the transposes of the inverses of L's blocks on the diagonal."""
     below: FloatArray
     """(K - 1, N, n, n): ``below[k - 1, i]`` is L's block at block row i, block column i - k."""
 
@@ -37,9 +40,10 @@ class Factor:
             L, info = lapack.dpotrf(blocks[0, j].T, lower=1, clean=1, overwrite_a=1)
             if info:
                 raise np.linalg.LinAlgError(f"block {j} is not positive definite")
+            L_inverse, _ = lapack.dtrtri(L, lower=1, overwrite_c=1)
             rows = range(1, min(bands, count - j))
             for k in rows:
-                blas.dtrsm(1.0, L, blocks[k, j + k].T, side=0, lower=1, overwrite_b=1)
+                blas.dtrmm(1.0, L_inverse, blocks[k, j + k].T, side=0, lower=1, overwrite_b=1)
             for one in rows:
                 # Of blocks on the diagonal one triangle is enough: the one that the next factorisation reads.
                 blas.dsyrk(-1.0, blocks[one, j + one].T, trans=1, beta=1.0, c=blocks[0, j + one].T, lower=1, overwrite_c=1)
@@ -58,28 +62,28 @@ class Factor:
         for j in range(count):
             for k in range(1, min(bands, j) + 1):
                 found[j] -= self.below[k - 1, j] @ found[j - k]
-            found[j] = blas.dtrsv(self.diagonal[j].T, found[j], lower=1)
+            found[j] = found[j] @ self.inverse[j]
         for j in range(count - 1, -1, -1):
             for k in range(1, min(bands, count - 1 - j) + 1):
                 found[j] -= found[j + k] @ self.below[k - 1, j + k]
-            found[j] = blas.dtrsv(self.diagonal[j].T, found[j], lower=1, trans=1)
+            found[j] = self.inverse[j] @ found[j]
         return found
 
     def inverse_diagonal(self) -> FloatArray:
         """Return the blocks (N, n, n) on the diagonal of the inverse, without the rest of it (Takahashi, Fagan and Chin 1973)."""
-        count, size = self.diagonal.shape[:2]
+        count, size = self.inverse.shape[:2]
         bands = len(self.below)
         found = np.empty((count, size, size))
         near: dict[tuple[int, int], FloatArray] = {}  # blocks of the inverse among the next few frames
         for j in range(count - 1, -1, -1):
             rows = range(1, min(bands, count - 1 - j) + 1)
-            L = self.diagonal[j].T
+            L_inverse = self.inverse[j].T
             # M_k = L_(j+k, j) L_jj^-1
-            M = {k: blas.dtrsm(1.0, L, self.below[k - 1, j + k], side=1, lower=1) for k in rows}
+            M = {k: blas.dtrmm(1.0, L_inverse, self.below[k - 1, j + k].T, side=0, lower=1, trans_a=1).T for k in rows}
             beside = {}
             for k in rows:
                 beside[k] = -sum(_block(near, j + k, j + m) @ M[m] for m in rows)
-            inverse, _ = lapack.dpotri(L, lower=1)
+            inverse, _ = lapack.dlauum(L_inverse, lower=1)
             inverse = np.tril(inverse) + np.tril(inverse, -1).T
             for k in rows:
                 inverse -= M[k].T @ beside[k]
@@ -92,8 +96,3 @@ class Factor:
 
 def _block(near: dict[tuple[int, int], FloatArray], row: int, column: int) -> FloatArray:
     return near[(row, column)] if row >= column else near[(column, row)].T
-
-
-def solve_block_banded(blocks: FloatArray, right: FloatArray) -> FloatArray:
-    """Return the solution (N, n) of a block-banded system with right-hand side (N, n)."""
-    return Factor.of(np.array(blocks)).solve(right)

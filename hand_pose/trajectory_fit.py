@@ -7,15 +7,16 @@ in the number of frames.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from bodydouble.hand_pose.batched_kinematics import difference, integrate
-from bodydouble.hand_pose.block_banded import Factor, solve_block_banded
+from bodydouble.hand_pose.block_banded import Factor
 from bodydouble.hand_pose.human import Human
 from bodydouble.hand_pose.observations import Observations
-from bodydouble.hand_pose.pose_fit import BLOCK, PosePrior, linearise
+from bodydouble.hand_pose.pose_fit import BLOCK, PosePrior, cost_of, linearise
 from bodydouble.hand_pose.skeleton import FINGERS
 from bodydouble.progress import Progress, silent
 
@@ -34,6 +35,8 @@ WINDOW, OVERLAP = 240, 40
 """Frames solved together and shared by neighbouring windows: memory stays the same for a recording of any length."""
 SETTLED = 5e-3
 """A window is done with when a step lowers its cost by less than this share."""
+PROMISED = 1e-3
+"""A step that the normal equations say will lower the cost by less than this share is the last."""
 
 
 def smooth_trajectory(
@@ -48,14 +51,13 @@ def smooth_trajectory(
     frames = len(poses)
     starts = list(range(0, max(frames - OVERLAP, 1), WINDOW - OVERLAP))
     prior, information = PosePrior.of(human), acceleration_information(human)
-    diagonal = np.arange(human.nv)
+    space = np.empty((3, min(WINDOW, frames), human.nv, human.nv))
     for number, start in enumerate(starts):
         stop = min(start + WINDOW, frames)
         damping = 1e-3
-        blocks, gradient, cost = _equations(human, refined, observations, times_s, prior, information, start, stop)
+        here = _equations(human, refined, observations, times_s, prior, information, start, stop)
         for _ in range(iterations):
-            blocks[0][:, diagonal, diagonal] *= 1.0 + damping
-            step = -solve_block_banded(blocks, gradient)
+            step = -Factor.of(here.blocks(space[:, : stop - start], damping)).solve(here.gradient)
             longest = np.abs(step).max(axis=1, keepdims=True)
             moved = np.concatenate(
                 [
@@ -64,15 +66,17 @@ def smooth_trajectory(
                     refined[stop:],
                 ]
             )
+            if -float(np.sum(here.gradient * step)) < PROMISED * here.cost:  # the last step: no derivatives after it
+                if _cost(human, moved, observations, times_s, prior, information, start, stop) < here.cost:
+                    refined = moved
+                break
             trial = _equations(human, moved, observations, times_s, prior, information, start, stop)
-            if trial[2] < cost:
-                settled = cost - trial[2] < SETTLED * cost
-                refined, damping = moved, damping / 10
-                blocks, gradient, cost = trial
+            if trial.cost < here.cost:
+                settled = here.cost - trial.cost < SETTLED * here.cost
+                refined, damping, here = moved, damping / 10, trial
                 if settled:
                     break
             else:
-                blocks[0][:, diagonal, diagonal] /= 1.0 + damping
                 damping *= 30
                 if damping > 1e3:
                     break
@@ -89,13 +93,13 @@ def temporal_covariance(
     """
     frames = len(poses)
     prior, information = PosePrior.of(human), acceleration_information(human)
+    space = np.empty((3, min(WINDOW, frames), human.nv, human.nv))
     for start in range(0, frames, WINDOW - 2 * margin):
         stop = min(start + WINDOW - 2 * margin, frames)
         first, last = max(start - margin, 0), min(stop + margin, frames)
-        blocks, _, _ = _equations(
-            human, poses[first:last], observations, times_s[first:last], prior, information, 0, last - first, first, correlated
-        )
-        yield slice(start, stop), Factor.of(blocks).inverse_diagonal()[start - first : stop - first]
+        here = _equations(human, poses[first:last], observations, times_s[first:last], prior, information, 0, last - first, first)
+        here.own[...] /= correlated
+        yield slice(start, stop), Factor.of(here.blocks(space[:, : last - first])).inverse_diagonal()[start - first : stop - first]
 
 
 def acceleration_information(human: Human) -> FloatArray:
@@ -109,28 +113,74 @@ def acceleration_information(human: Human) -> FloatArray:
     return information
 
 
+@dataclass(frozen=True)
+class _Equations:
+    """The normal equations of F frames: step = -solution."""
+
+    own: FloatArray
+    """(F, nv, nv) of each frame by itself, on the diagonal and above it."""
+    smooth: FloatArray
+    """(3, F, nv) the diagonals of what acceleration adds to blocks (i, i - k): it ties no two degrees of freedom."""
+    gradient: FloatArray
+    """(F, nv)."""
+    cost: float
+
+    def blocks(self, space: FloatArray, damping: float = 0.0) -> FloatArray:
+        """Return the block-banded matrix (3, F, nv, nv), written into ``space``, with its diagonal raised by a share."""
+        diagonal = np.arange(self.gradient.shape[1])
+        space[0], space[1:] = self.own, 0.0
+        space[0][:, diagonal, diagonal] += self.smooth[0]
+        space[0][:, diagonal, diagonal] *= 1.0 + damping
+        space[1:, :, diagonal, diagonal] = self.smooth[1:]
+        return space
+
+
 def _equations(
     human: Human, poses: FloatArray, observations: Observations, times_s: FloatArray, prior: PosePrior, information: FloatArray,
-    start: int, stop: int, first_frame: int = 0, correlated: float = 1.0,
-) -> tuple[FloatArray, FloatArray, float]:  # fmt: skip
-    """Return the normal equations (3, F, nv, nv) and (F, nv), and the cost, of frames ``start`` to ``stop``; earlier frames stay as they are.
+    start: int, stop: int, first_frame: int = 0,
+) -> _Equations:  # fmt: skip
+    """Return the normal equations of frames ``start`` to ``stop``; earlier frames stay as they are.
 
     ``poses`` and ``times_s`` begin at ``first_frame`` of the observations.
     """
     nv, count = human.nv, stop - start
-    blocks, gradient, cost = np.zeros((3, count, nv, nv)), np.empty((count, nv)), 0.0
-    for first in range(0, count, BLOCK):
-        part = slice(first, min(first + BLOCK, count))
+    own, cost = np.empty((count, nv, nv)), 0.0
+    smooth, gradient, smooth_cost = _smoothness(poses, times_s, information, start, stop)
+    for part in _parts(count):
         seen = observations.select(np.arange(part.start, part.stop) + start + first_frame)
         normal = linearise(human, poses[start + part.start : start + part.stop], seen, prior)
-        blocks[0, part], gradient[part] = normal.hessian, normal.gradient
+        own[part] = normal.hessian
+        gradient[part] += normal.gradient
         cost += float(normal.cost.sum())
-    if correlated != 1.0:
-        blocks[0] /= correlated
+    return _Equations(own, smooth, gradient, cost + smooth_cost)
+
+
+def _cost(
+    human: Human, poses: FloatArray, observations: Observations, times_s: FloatArray, prior: PosePrior, information: FloatArray,
+    start: int, stop: int,
+) -> float:  # fmt: skip
+    """Return the cost alone that ``_equations`` would find."""
+    cost = _smoothness(poses, times_s, information, start, stop)[2]
+    for part in _parts(stop - start):
+        frames = np.arange(part.start, part.stop) + start
+        cost += float(cost_of(human, poses[frames], observations.select(frames), prior).sum())
+    return cost
+
+
+def _parts(count: int) -> list[slice]:
+    return [slice(first, min(first + BLOCK, count)) for first in range(0, count, BLOCK)]
+
+
+def _smoothness(
+    poses: FloatArray, times_s: FloatArray, information: FloatArray, start: int, stop: int
+) -> tuple[FloatArray, FloatArray, float]:
+    """Return the diagonals (3, F, nv) and the gradient (F, nv) of acceleration's part in the normal equations, and its cost."""
+    nv, count = len(information), stop - start
+    bands, gradient = np.zeros((3, count, nv)), np.zeros((count, nv))
     first = max(start - 2, 0)
     middle = np.arange(first + 1, stop - 1)
     if not len(middle):
-        return blocks, gradient, cost
+        return bands, gradient, 0.0
     moves = difference(poses[first : stop - 1], poses[first + 1 : stop])
     intervals = np.diff(times_s[first:stop])
     before, after = intervals[:-1], intervals[1:]
@@ -141,13 +191,11 @@ def _equations(
     acceleration = (moves[1:] / after[:, None] - moves[:-1] / before[:, None]) / span[:, None]
     # An integral over time, in units of one observation at 30 frames a second, so that the frame rate does not change the result.
     weight = information * (np.where(tied, span, 0.0) * 30.0)[:, None]
-    diagonal = np.arange(nv)
     for a in range(3):
         row = middle - 1 + a - start
         inside = row >= 0
         gradient[row[inside]] += (coefficients[a, :, None] * weight * acceleration)[inside]
         for b in range(a + 1):
             inside = row - a + b >= 0
-            added = (coefficients[a] * coefficients[b])[inside, None] * weight[inside]
-            blocks[a - b, row[inside, None], diagonal, diagonal] += added
-    return blocks, gradient, cost + float(np.sum(weight * acceleration**2))
+            bands[a - b, row[inside]] += (coefficients[a] * coefficients[b])[inside, None] * weight[inside]
+    return bands, gradient, float(np.sum(weight * acceleration**2))
