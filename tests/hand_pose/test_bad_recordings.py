@@ -10,7 +10,9 @@ from scipy.spatial.transform import Rotation
 from worn_person import WornPerson, worn_person
 
 from bodydouble.calibration import contains
+from bodydouble.errors import DataError
 from bodydouble.hand_pose.camera_poses import project
+from bodydouble.hand_pose.clock_check import clock_offsets
 from bodydouble.hand_pose.estimation import estimate
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LEFT_HAND, RIGHT_HAND, Landmarks
@@ -143,6 +145,24 @@ def test_when_all_cameras_are_covered_nothing_is_observed(person):
     found = fitted(person, taken_away(person.landmarks, gone))
     assert not (found.landmark_source[20:40, 33:] == Source.OBSERVED).any()
     assert np.isfinite(found.landmarks).all()
+
+
+def test_no_hands_at_all_is_one_sentence_that_says_what_to_do(person):
+    with pytest.raises(DataError, match=r"No frame shows a hand to a worn camera.*--start and --stop") as refused:
+        fitted(person, taken_away(person.landmarks, ~nothing_gone(person)))
+    assert refused.value.exit_code == 1
+    assert "\n" not in str(refused.value)
+
+
+def test_a_single_frame_is_fitted_and_says_nothing_of_clocks(person):
+    landmarks = replace(
+        person.landmarks, **{name: getattr(person.landmarks, name)[:, 7:8] for name in ("times_s", "pixels", "confidence", "shape_m")}
+    )
+    bodies = {name: T[7:8] for name, T in person.camera_poses.T_world_body.items()}
+    poses = replace(person.camera_poses, T_world_camera=person.camera_poses.T_world_camera[:, 7:8], T_world_body=bodies)
+    found = estimate(landmarks, person.rig, camera_poses=poses)
+    assert np.linalg.norm(found.landmarks[0] - person.points[7], axis=-1)[33:].mean() < 0.03
+    assert np.isnan(clock_offsets(found, landmarks, person.rig).offset_s).all()
 
 
 def slipped(person: WornPerson, degrees: float, from_frame: int) -> WornPerson:

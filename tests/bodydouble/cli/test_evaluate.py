@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from bodydouble.capture import Recording, frame_results, open_recording
+from bodydouble.cli.app import main
 from bodydouble.cli.evaluate import STAGE_TEXTS, app, evaluation_table, truth_of
 from bodydouble.datasets import pipeline
 from bodydouble.errors import DataError, UnknownNameError, UsageError
 from bodydouble.hand_pose.evaluation import MEASURES, Evaluation
+from bodydouble.hand_pose.landmarks import Landmarks
 from bodydouble.hand_pose.leave_one_out import LeaveOneOut
 from bodydouble.hand_pose.simulation.moment import Visibility
 from bodydouble.hand_pose.simulation.truth import Truth
@@ -67,8 +70,29 @@ def test_without_truth_the_object_holds_what_can_be_told_and_null_for_the_rest(s
     assert values["leave_one_out_px"]["cam04"]["median"] < 30
     assert values["bone_length_variation_pct"] < 0.01 < values["baseline"]["bone_length_variation_pct"]
     assert set(values["missing_frames"].values()) == {0}
+    assert values["clock_offsets_ms"] == {
+        key: {"offset_ms": None, "sigma_ms": None} for key in values["cameras"]
+    }  # a sixth of a second tells nothing
     assert values["fit_seconds"] > 0
     assert values["detect_seconds"] > 0
+
+
+def test_a_recording_without_anybody_ends_in_one_sentence_and_exit_code_1(sample_cache, monkeypatch, capsys):
+    def nobody(recording, frame_sets, **_):
+        shape = (len(recording.cameras), len(frame_sets), 75)
+        return Landmarks(
+            recording.cameras, frame_sets.camera_times_s, np.full((*shape, 2), np.nan), np.full(shape, np.nan), np.full((*shape, 3), np.nan)
+        )
+
+    monkeypatch.setattr(pipeline, "detect", nobody)
+    monkeypatch.setattr(sys, "argv", ["bodydouble", "evaluate", str(sample_cache.recording), "--stop", "8", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert ended.value.code == 1
+    assert "No frame shows" in said.err
+    assert "Traceback" not in said.err
+    assert said.out == ""
 
 
 def test_a_second_evaluation_computes_nothing_and_knows_how_long_the_first_took(sample_cache, monkeypatch):
