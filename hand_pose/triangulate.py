@@ -69,7 +69,8 @@ def _triangulate(origins: FloatArray, rays: FloatArray, weights: FloatArray, sig
 
     found = np.isfinite(best_cost)
     rows = np.flatnonzero(found)
-    o, d, w, s, k = (values[:, rows] for values in (origins, rays, weights, sigma, seen))
+    o, d, w, s = (values[:, rows] for values in (origins, rays, weights, sigma))
+    k = seen[:, rows]
     for _ in range(refinements if len(rows) else 0):
         error, distance = _angular_error(best[rows], o, d)
         influence = w / (1.0 + (error / s) ** 2) ** 2 / np.maximum(distance, 0.1) ** 2 * k
