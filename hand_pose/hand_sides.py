@@ -234,7 +234,8 @@ def _disagreement(points: FloatArray, origins: FloatArray, rays: FloatArray, sig
         cosine = np.einsum("cfki,cfki->cfk", towards, rays) / distance
         squared = (np.arccos(np.clip(cosine, -1.0, 1.0)) / sigma) ** 2
     seen = np.isfinite(rays[..., 0])
-    return np.where(seen, np.where(np.isfinite(squared), squared / (1.0 + squared), 1.0), 0.0).sum(axis=0)
+    missed: FloatArray = np.where(seen, np.where(np.isfinite(squared), squared / (1.0 + squared), 1.0), 0.0).sum(axis=0)
+    return missed
 
 
 def _mean(values: FloatArray) -> FloatArray:
