@@ -306,7 +306,9 @@ class HandTracker:
         if not track.seen:
             return time_s - track.time_s <= self.settings.patience_s
         middle = np.mean([_origin(view) for view in views if view is not None], axis=0)
-        far = self.worn and track.stereo and float(np.linalg.norm(track.points.mean(axis=0) - middle)) > self.settings.farthest_m
+        # Of a hand whose distance only its size tells that is known to a third.
+        farthest = self.settings.farthest_m * (1.0 if track.stereo else 1.33)
+        far = self.worn and float(np.linalg.norm(track.points.mean(axis=0) - middle)) > farthest
         return not far
 
     def _elsewhere(self, views: Sequence[CameraView | None]) -> bool:

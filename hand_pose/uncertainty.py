@@ -38,6 +38,8 @@ INFERRED_ERROR_M = {
 }
 """m, added where a landmark was not observed: postures are assumed by sigmas that leave out what people do on purpose. ``INFERRED_HAND_M`` for others."""
 INFERRED_HAND_M = 0.020
+ONE_PLACE = 0.07
+"""Distance between cameras over that of a hand below which they see it as from one place: rays that meet at 4 degrees."""
 FACE = 11
 
 
@@ -112,7 +114,7 @@ def detection_error_m(human: Human, configurations: FloatArray, observations: Ob
 
 
 def single_view_covariance(points: FloatArray, observations: Observations, length_share: float) -> FloatArray:
-    """Return (T, 75, 3, 3) m^2 that hands have beyond that where one camera alone saw them.
+    """Return (T, 75, 3, 3) m^2 that hands have beyond that where one camera alone saw them, or several as if from one place.
 
     How far such a hand is comes from the lengths of its bones, which are known to ``length_share`` (one sigma over the length): along the ray it
     is as unsure as they are.
@@ -120,9 +122,11 @@ def single_view_covariance(points: FloatArray, observations: Observations, lengt
     found = np.zeros((len(points), 75, 3, 3))
     for rows in (LEFT_HAND, RIGHT_HAND):
         seen: npt.NDArray[np.bool_] = np.asarray((observations.weight[..., rows] > 0).any(axis=-1))
-        frames = np.flatnonzero(seen.sum(axis=0) == 1)
-        places: FloatArray = observations.origins[np.argmax(seen[:, frames], axis=0), frames]
-        away = points[frames, rows] - places[:, None]
+        first: FloatArray = observations.origins[np.argmax(seen, axis=0), np.arange(len(points))]
+        beside = np.where(seen, np.linalg.norm(observations.origins - first, axis=2), 0.0).max(axis=0)
+        distance = np.linalg.norm(points[:, rows].mean(axis=1) - first, axis=1)
+        frames = np.flatnonzero(seen.any(axis=0) & (beside < ONE_PLACE * distance))
+        away = points[frames, rows] - first[frames, None]
         found[frames, rows] = length_share**2 * away[..., :, None] * away[..., None, :]
     return found
 

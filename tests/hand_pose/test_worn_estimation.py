@@ -188,5 +188,9 @@ def test_two_cameras_at_one_place_do_not_observe_how_far_a_hand_is(person):
     )
     row = person.camera_poses.of_camera("left_down")
     poses = CameraPoses(landmarks.cameras, np.stack([row, row]), landmarks.cameras, person.camera_poses.T_world_body)
-    found = estimate(landmarks, rig, camera_poses=poses)
-    assert not (found.landmark_source[:, 33:] == Source.OBSERVED).any()
+    found, by_all = estimate(landmarks, rig, camera_poses=poses), estimate(person.landmarks, person.rig, camera_poses=person.camera_poses)
+    seen = found.landmark_source[:, 33:] == Source.OBSERVED
+    sigma = found.landmark_sigma[:, 33:]
+    # What only the hand's size tells is observed where that is known to half the length of a hand, and its sigma says how well.
+    assert (sigma[seen] < 0.10).all()
+    assert np.median(sigma[seen]) > 2 * np.median(by_all.landmark_sigma[:, 33:][seen])

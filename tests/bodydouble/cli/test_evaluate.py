@@ -247,7 +247,7 @@ def test_numbers_that_are_not_there_are_dashes_and_not_nan():
     rows = {row[0]: row[1:] for row in zip(*columns, strict=True)}
     assert rows["hands: lost tracks"] == ("3.1", "3.1", "%")
     assert rows["hands: left/right errors"] == ("2", "2", "hand-frames")
-    assert rows["wrists"] == ("–", "–", "mm")
+    assert rows["wrists, seen or not"] == ("–", "–", "mm")
     assert rows["truth within the 95 % region"] == ("–", "", "%")
     assert rows["body: without a, median / p90"] == ("3.00 / behind it", "– / –", "px")
     assert table.title == "take (simulated): 3 frames, 1 camera"
