@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.calibration.transform import apply, invert, pose_from
+from bodydouble.errors import DataError
 from bodydouble.hand_pose.simulation.body import Body
 from bodydouble.hand_pose.simulation.hand_posture import RANGE, HandFrame, finger_axes
 from bodydouble.hand_pose.simulation.scene_object import SceneObject
@@ -196,7 +197,10 @@ def find_grasp(hand: HandSkin, thing: SceneObject, kind: Kind, *, slope: float =
             whole, _ = hand.gaps(closed, distance)
             best = cost, Grasp(T_hand_object, opened, closed, whole < TOUCHING_M)
     if best is None:
-        raise ValueError(f"the {hand.side} hand finds no place to hold '{thing.name}' from the {kind}")
+        raise DataError(
+            f"The {hand.side} hand of this simulated person finds no place to hold '{thing.name}' from the {kind}: it is too small for it. "
+            "Choose another person with --seed."
+        )
     return best[1]
 
 

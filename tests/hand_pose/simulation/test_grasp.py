@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bodydouble.calibration.transform import apply, invert
+from bodydouble.errors import DataError
 from bodydouble.hand_pose.simulation.body import Body
 from bodydouble.hand_pose.simulation.furniture import THINGS, held_from
 from bodydouble.hand_pose.simulation.grasp import Grasp, HandSkin, close_finger, find_grasp, mirrored
@@ -49,7 +50,7 @@ def test_a_finger_with_nothing_to_touch_closes_to_its_limit(skin: HandSkin) -> N
 
 
 def test_a_thing_too_big_for_a_hand_is_refused(skin: HandSkin) -> None:
-    with pytest.raises(ValueError, match="finds no place"):
+    with pytest.raises(DataError, match="finds no place"):
         find_grasp(skin, SceneObject("barrel", "box", (1.0, 1.0, 1.0), (0, 0, 0)), "top")
 
 
