@@ -11,8 +11,8 @@ from bodydouble.hand_pose.worn import Worn
 FloatArray = npt.NDArray[np.float64]
 
 KNUCKLE = 9
-HAND_TO_EYES = (-0.35, 0.35)
-"""m behind and above the wrist: a hand at work, half a metre from the eyes."""
+HAND_TO_EYES = (-0.25, 0.25)
+"""m behind and above the wrist. Nearer than most hands at work, so that no arm has to be stretched: one that is holds its hand back in the fit."""
 ASIDE = 0.15
 """m that a hand is beside the middle of the body."""
 LEVEL = 0.3
