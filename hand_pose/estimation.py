@@ -161,7 +161,7 @@ def _seen_by_static(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, t
     labelled = landmarks.exchanged(swap)
     observations = Observations.of(labelled, rig, camera_poses)
     if len(landmarks.cameras) > 1:
-        triangulated = _triangulated(observations)
+        triangulated = triangulated_points(observations)
         return _Seen(observations, swap, triangulated, triangulated, stature_from_limbs(triangulated), False)
     stature = settings.stature or STATURE_MEAN
     T_world_camera = rig.camera(landmarks.cameras[0]).T_body_camera
@@ -180,7 +180,7 @@ def _hands_alone(
     nowhere = np.full((len(times_s), 4, 4), np.nan)
     labelled, swap = decide(landmarks, observations, replace(camera_poses, moving=landmarks.cameras), nowhere, times_s)
     observations = Observations.of(labelled, rig, camera_poses)
-    triangulated = _triangulated(observations)
+    triangulated = triangulated_points(observations)
     starts = with_guesses(triangulated, hand_views(labelled, observations, camera_poses))
     guessed = person_behind(starts, observations.origins[:, 0].mean(axis=0))
     stature = settings.stature or STATURE_MEAN
@@ -207,7 +207,7 @@ def _seen_by_worn(landmarks: Landmarks, rig: Rig, camera_poses: CameraPoses, tim
     observations = Observations.of(labelled, rig, camera_poses)
     labelled, by_hands = decide(labelled, observations, camera_poses, worn.T_world_head, times_s)
     observations = Observations.of(labelled, rig, camera_poses)
-    triangulated = _triangulated(observations)
+    triangulated = triangulated_points(observations)
     starts = with_guesses(triangulated, hand_views(labelled, observations, camera_poses))
     posture = PosturePrior(worn.up, worn.forward.copy(), worn.floor)
     # Where cameras agree on both ankles the images say how the person stands; a hip behind a table is guessed by the model and tells little.
@@ -240,7 +240,8 @@ def _view_sigma(observations: Observations) -> FloatArray:
     return np.asarray(np.where(count > 0, (middle[0] + middle[1]) / 2, 0.01))
 
 
-def _triangulated(observations: Observations) -> FloatArray:
+def triangulated_points(observations: Observations) -> FloatArray:
+    """Return every landmark of every frame (T, 75, 3) m by itself: the best pair of cameras, then all that agree; NaN where that cannot be."""
     cameras, frames = observations.weight.shape[:2]
     flat = (cameras, frames * 75)
     found = triangulate(

@@ -11,12 +11,11 @@ from bodydouble.calibration import Rig
 from bodydouble.errors import UnknownNameError
 from bodydouble.hand_pose.baseline import triangulated_baseline
 from bodydouble.hand_pose.camera_poses import ROOM, CameraPoses
-from bodydouble.hand_pose.estimation import EstimatorSettings, estimate, master_times
+from bodydouble.hand_pose.estimation import EstimatorSettings, estimate, master_times, triangulated_points
 from bodydouble.hand_pose.human import LINKS, angle_names
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import Landmarks
 from bodydouble.hand_pose.observations import Observations
-from bodydouble.hand_pose.triangulate import triangulate
 from bodydouble.progress import Progress, silent
 
 FloatArray = npt.NDArray[np.float64]
@@ -54,14 +53,9 @@ def triangulated_robustly(
 ) -> HumanMotion:  # fmt: skip
     """Return every landmark of every frame triangulated by itself: the best pair of cameras, then all that agree. Sides are as detected."""
     poses = _poses(landmarks, rig, camera_poses)
-    seen = Observations.of(landmarks, rig, poses)
-    flat = (len(landmarks.cameras), landmarks.frames * 75)
-    found = triangulate(
-        np.repeat(seen.origins, 75, axis=1), seen.rays.reshape(*flat, 3), seen.weight.reshape(flat),
-        np.nan_to_num(seen.sigma_rad, nan=1.0).reshape(flat),
-    )  # fmt: skip
+    points = triangulated_points(Observations.of(landmarks, rig, poses))
     progress(1.0, 1.0)
-    return _points_alone(found.points.reshape(landmarks.frames, 75, 3), landmarks, poses)
+    return _points_alone(points, landmarks, poses)
 
 
 def triangulated_linearly(

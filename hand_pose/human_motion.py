@@ -41,8 +41,9 @@ class HumanMotion:
     times_s: FloatArray
     """(T,) seconds from the start of the recording."""
     frame: str
-    """What positions are relative to: "room" (metric, from a calibrated rig), "camera" (one camera: upright axes at the camera) or "head" (worn
-    cameras of whose motion nothing is known: axes of the body that they are on)."""
+    """What positions are relative to: "room" (metric, from a calibrated rig), "odometry" (worn cameras whose way was found from their images: it starts at
+    the head's first pose and is level with the head on average), "camera" (one camera: upright axes at the camera) or "head" (worn cameras of whose motion
+    nothing is known: axes of the body that they are on)."""
     link_names: tuple[str, ...]
     link_poses: FloatArray
     """(T, L, 4, 4) T_world_link."""

@@ -26,7 +26,7 @@ class RobotTrajectory:
     times_s: FloatArray
     """(T,) seconds from the start of the recording."""
     frame: str
-    """What ``base_pose`` is relative to: "room" or "camera" (as HumanMotion.frame)."""
+    """What ``base_pose`` is relative to, as ``HumanMotion.frame``."""
     joint_names: tuple[str, ...]
     joint_groups: dict[str, tuple[str, ...]]
     """Group name to joint names; every actuated joint is in exactly one group."""
