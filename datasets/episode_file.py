@@ -190,6 +190,7 @@ def _write_group(file: Any, name: str, value: Any) -> None:
         if is_dataclass(content):
             _write_group(file, f"{name}/{item.name}", content)
         elif inner and content is not None:
+            file.require_group(f"{name}/{item.name}")  # also where it is empty: that is not the same as not known
             for key, data in content.items():
                 _write_array(file, f"{name}/{item.name}/{key}", data, inner[0])
         elif item.name in datasets and content is not None:

@@ -63,6 +63,21 @@ FIELDS: tuple[Field, ...] = (
     Field("robot/effort_limit", "float64", ("J",), "N m", "largest torque"),
     Field("robot/task_errors/*", "float64", ("T",), "m or rad", "a task's error after the solve; NaN without target", missing="nan"),
     Field("robot/flags/*", "uint8", ("T",), FLAG, "frames to look at, by reason"),
+    Field(
+        "robot/accelerations", "float64", ("T", "J"), "rad/s^2", "differences of velocities over true times; row t looks back at t - 1 and t - 2",
+        missing="nan", optional=True,
+    ),
+    Field("robot/acceleration_limit", "float64", ("J",), "rad/s^2", "largest acceleration", optional=True),
+    Field(
+        "robot/supported_torques", "float64", ("T", "J"), "N m", "inverse dynamics with a free base on the planted feet; NaN where nothing holds it up",
+        missing="nan", optional=True,
+    ),
+    Field("robot/centre_of_pressure", "float64", ("T", 2), "m", "zero-moment point x, y on the ground", "world", "nan", optional=True),
+    Field(
+        "robot/support_margin", "float64", ("T",), "m", "from the centre of pressure to the edge of the planted feet, positive inside",
+        missing="nan", optional=True,
+    ),
+    Field("robot/contacts/*", "uint8", ("T",), FLAG, "contact points of the robot that are planted", optional=True),
     Field("human/times_s", "float64", ("T",), "s", "one dataset with robot/times_s"),
     Field("human/link_poses", "float64", ("T", "L", 4, 4), "m", "T_world_link", "world", "nan"),
     Field("human/joint_angles", "float64", ("T", "H"), "rad", "angles of the person's joints", "", "nan", "human/joint_source"),

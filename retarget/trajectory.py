@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from bodydouble.frozen_arrays import freeze_arrays
 from bodydouble.guarded_file import new_hdf5_file
 
 FloatArray = npt.NDArray[np.float64]
+
+_SERIES = ("task_errors", "flags", "contacts")
+"""Fields that are a name to one value a frame."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,21 @@ class RobotTrajectory:
     """Task name to (T,) error after the solve, in m (``..._position``) or rad (``..._orientation``, ``..._direction``); NaN where the task had no target."""
     flags: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
     """Name to (T,) 0/1, e.g. "task_unmet"."""
+    accelerations: FloatArray | None = None
+    """(T, J) rad/s^2, differences of neighbouring speeds over the mean of their two intervals: row t looks back at t - 1 and t - 2, rows 0 and 1 are NaN.
+    None, as everything below, in files written before there was one."""
+    acceleration_limit: FloatArray | None = None
+    """(J,) rad/s^2."""
+    supported_torques: FloatArray | None = None
+    """(T, J) N m, inverse dynamics with a free base that the planted feet hold up; NaN where they cannot."""
+    centre_of_pressure: FloatArray | None = None
+    """(T, 2) m in the world, the zero-moment point on the ground; NaN where no foot is planted."""
+    support_margin: FloatArray | None = None
+    """(T,) m from the centre of pressure to the edge of the planted feet, positive inside; NaN where no foot is planted."""
+    contacts: dict[str, npt.NDArray[np.uint8]] | None = None
+    """Contact point of the robot to (T,) 0/1: planted."""
+    solver: dict[str, float | str] | None = None
+    """How it was solved: "stage" ("stream" or "whole"), "frames_per_second", "warmup_seconds", "iterations_mean", "collision_pairs"."""
 
     def __post_init__(self) -> None:
         frames, joints = len(self.times_s), len(self.joint_names)
@@ -60,6 +78,11 @@ class RobotTrajectory:
             "joint_source": (frames, joints), "base_pose": (frames, 7), "lower": (joints,), "upper": (joints,),
             "velocity_limit": (joints,), "effort_limit": (joints,),
         }  # fmt: skip
+        optional: dict[str, tuple[int, ...]] = {
+            "accelerations": (frames, joints), "acceleration_limit": (joints,), "supported_torques": (frames, joints),
+            "centre_of_pressure": (frames, 2), "support_margin": (frames,),
+        }  # fmt: skip
+        expected |= {name: shape for name, shape in optional.items() if getattr(self, name) is not None}
         freeze_arrays(self, {name: (shape, np.uint8 if name == "joint_source" else np.float64) for name, shape in expected.items()})
 
     @property
@@ -78,10 +101,11 @@ class RobotTrajectory:
             value = getattr(self, item.name)
             if isinstance(value, np.ndarray):
                 group.create_dataset(item.name, data=value)
-            elif item.name in ("task_errors", "flags"):
+            elif item.name in _SERIES and value is not None:
+                group.require_group(item.name)  # also where it is empty: that is not the same as not known
                 for name, data in value.items():
                     group.create_dataset(f"{item.name}/{name}", data=data)
-            else:
+            elif value is not None:
                 group.attrs[item.name] = json.dumps(value)
 
     @classmethod
@@ -90,7 +114,7 @@ class RobotTrajectory:
         try:
             with h5py.File(path, "r") as file:
                 return cls.read(file)
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} is not a robot trajectory file of this version: {error}") from None
 
     @classmethod
@@ -98,11 +122,12 @@ class RobotTrajectory:
         """Read from an open HDF5 group that ``write`` filled."""
         values: dict[str, Any] = {}
         for item in fields(cls):
-            if item.name in ("task_errors", "flags"):
-                values[item.name] = {name: data[()] for name, data in group[item.name].items()} if item.name in group else {}
+            if item.name in _SERIES:
+                if item.name in group:
+                    values[item.name] = {name: data[()] for name, data in group[item.name].items()}
             elif item.name in group:
                 values[item.name] = group[item.name][()]
-            else:
+            elif item.name in group.attrs or item.default is MISSING:
                 values[item.name] = json.loads(group.attrs[item.name])
         values["joint_names"] = tuple(values["joint_names"])
         values["joint_groups"] = {name: tuple(joints) for name, joints in values["joint_groups"].items()}
