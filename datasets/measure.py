@@ -29,14 +29,14 @@ def quality_figures(
 ) -> dict[str, float]:
     """Return figure name to value, NaN for one that could not be computed; units are in ``quality.toml``."""
     reprojection = reprojection_residuals(motion, landmarks, rig)
-    out_of_range, too_fast = limit_violations(trajectory)
+    violations = limit_violations(trajectory)
     hands = np.stack([(motion.landmark_source[:, rows] == Source.OBSERVED).mean(axis=1) for rows in (LEFT_HAND, RIGHT_HAND)])
     figures = {
         "reprojection_median_px": reprojection.median_px,
         "reprojection_p95_px": reprojection.p95_px,
         "relabelled_views_pct": 100 * reprojection.relabelled_share,
-        "joint_limit_violations": float(out_of_range),
-        "velocity_limit_violations": float(too_fast),
+        "joint_limit_violations": float(violations.range),
+        "velocity_limit_violations": float(violations.velocity),
         "bone_length_variation_pct": bone_length_variation_pct(motion),
         "body_observed_pct": 100 * float(np.mean(motion.landmark_source[:, POSE] == Source.OBSERVED)),
         "hand_observed_pct": 100 * float(np.mean(hands >= HAND_SHARE)),
@@ -48,6 +48,8 @@ def quality_figures(
         "no_person_frames": float(motion.flags["no_person"].sum()),
         "high_residual_frames": float(motion.flags["high_residual"].sum()),
     }
+    if violations.acceleration is not None:
+        figures["acceleration_limit_violations"] = float(violations.acceleration)
     if motion.camera_poses is None and not sees_bodies(landmarks):
         del figures["body_observed_pct"]  # nobody asked for it: hands alone were filmed
     if frame_sets is not None and len(frame_sets.cameras) > 1:

@@ -16,7 +16,7 @@ from bodydouble.datasets.images import decode_jpeg, jpeg_size
 from bodydouble.datasets.quality import Gate, grade, judge
 from bodydouble.datasets.schema import FARTHEST_M, FIELDS, FLAG, SOURCE, Field
 from bodydouble.errors import DataError, UsageError
-from bodydouble.retarget.limits import limit_violations
+from bodydouble.retarget.limits import beyond_limits, limit_violations
 from bodydouble.retarget.trajectory import RobotTrajectory
 
 FloatArray = npt.NDArray[np.float64]
@@ -254,20 +254,19 @@ def _descriptions(file: Any) -> Iterator[Check]:
 
 
 def _limits(file: Any) -> Iterator[Check]:
-    """Ranges and speeds, recomputed from the stored positions and true times."""
+    """Ranges, speeds and accelerations, recomputed from the stored positions and true times."""
     robot = RobotTrajectory.read(file["robot"])
-    counts = limit_violations(robot)
-    out = (robot.positions < robot.lower) | (robot.positions > robot.upper)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fast = np.abs(np.diff(robot.positions, axis=0) / np.diff(robot.times_s)[:, None]) > robot.velocity_limit
-    for label, count, marks, what in zip(
-        ("joint ranges", "joint speeds"), counts, (out, fast), ("outside its range", "faster than its limit"), strict=True
-    ):
+    labels = ("joint ranges", "joint speeds", "joint accelerations")
+    faults = ("outside its range", "faster than its limit", "more sudden than its limit")
+    for label, marks, fault in zip(labels, beyond_limits(robot), faults, strict=True):
+        if marks is None:
+            continue  # a file written before limits of acceleration were stored
         joints = [robot.joint_names[index] for index in np.flatnonzero(marks.any(axis=0))]
-        if count:
-            yield Check(label, "FAIL", f"{count} values: {', '.join(joints[:4])}{' ...' if len(joints) > 4 else ''} {what}", AGAIN)
+        if joints:
+            found = f"{int(marks.sum())} values: {', '.join(joints[:4])}{' ...' if len(joints) > 4 else ''} {fault}"
+            yield Check(label, "FAIL", found, AGAIN)
         else:
-            yield Check(label, "PASS", f"no joint {what}")
+            yield Check(label, "PASS", f"no joint {fault}")
 
 
 def _names(file: Any) -> Iterator[Check]:
@@ -363,8 +362,13 @@ def _remedies(gates: list[Gate]) -> str:
 
 
 def _recount(file: Any) -> dict[str, int]:
-    names = ("joint_limit_violations", "velocity_limit_violations")
-    return dict(zip(names, limit_violations(RobotTrajectory.read(file["robot"])), strict=True))
+    counts = limit_violations(RobotTrajectory.read(file["robot"]))
+    named = {
+        "joint_limit_violations": counts.range,
+        "velocity_limit_violations": counts.velocity,
+        "acceleration_limit_violations": counts.acceleration,
+    }
+    return {name: count for name, count in named.items() if count is not None}
 
 
 RULES: tuple[Callable[[Any], Iterator[Check]], ...] = (

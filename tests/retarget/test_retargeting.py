@@ -46,7 +46,7 @@ def test_a_motion_made_by_the_robot_is_recovered(robot: Robot, truth: FloatArray
     assert np.nanmax(recovered.task_errors["left_palm_position"]) < 5e-4
     assert np.nanmax(recovered.task_errors["right_index_tip_position"]) < 5e-4
     assert recovered.flags["task_unmet"].sum() == 0
-    assert limit_violations(recovered) == (0, 0)
+    assert limit_violations(recovered)[:2] == (0, 0)
 
 
 def test_the_trajectory_is_complete(robot: Robot, recovered: RobotTrajectory, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_the_direction_someone_faces_does_not_matter(robot: Robot, times_s: Floa
 def test_speed_limits_hold_when_the_person_is_too_fast(robot: Robot, person: Make, sway: Callable[..., FloatArray]) -> None:
     times = np.arange(40) / 60.0
     trajectory = retarget(person(times, sway(robot, times, amplitude=0.9, rate_hz=6.0)), robot)
-    assert limit_violations(trajectory) == (0, 0)
+    assert limit_violations(trajectory)[:2] == (0, 0)
     assert trajectory.flags["velocity_limited"].any()
     assert np.abs(trajectory.velocities).max() <= 10.0 + 1e-6
 
@@ -92,7 +92,7 @@ def test_ranges_hold_and_it_is_said_when_the_target_cannot_be_reached(
     forearm = motion.link_names.index("left_forearm")
     poses[:, forearm, :3, 3] += [-0.6, 0.0, 0.3]
     trajectory = retarget(replace(motion, link_poses=poses), robot)
-    assert limit_violations(trajectory) == (0, 0)
+    assert limit_violations(trajectory)[:2] == (0, 0)
     assert trajectory.flags["task_unmet"].all()
     assert np.isfinite(trajectory.positions).all()
 
@@ -119,7 +119,7 @@ def test_a_hand_without_an_estimate_goes_gently_to_rest_and_an_inferred_one_is_f
     if source == Source.MISSING:
         assert np.abs(trajectory.velocities[60:180, finger]).max() <= robot.file.regularisation.gentle_speed + 1e-6
     assert np.abs(trajectory.velocities[180, finger]).max() < 3.0
-    assert limit_violations(trajectory) == (0, 0)
+    assert limit_violations(trajectory)[:2] == (0, 0)
 
 
 def test_a_stretch_without_anybody_holds_still(robot: Robot, times_s: FloatArray, truth: FloatArray, person: Make, hidden: Make) -> None:
@@ -130,7 +130,7 @@ def test_a_stretch_without_anybody_holds_still(robot: Robot, times_s: FloatArray
     assert trajectory.flags["not_driven"][20:40].all()
     assert trajectory.flags["not_driven"].sum() == 20
     np.testing.assert_allclose(trajectory.base_pose[20:40], np.tile(trajectory.base_pose[19], (20, 1)), atol=1e-6)
-    assert limit_violations(trajectory) == (0, 0)
+    assert limit_violations(trajectory)[:2] == (0, 0)
 
 
 def test_a_person_never_seen_leaves_the_robot_standing_at_rest(
@@ -145,7 +145,7 @@ def test_one_frame_is_a_motion(robot: Robot, truth: FloatArray, person: Make) ->
     trajectory = retarget(person(np.array([0.0]), truth[:1]), robot)
     assert trajectory.positions.shape == (1, 78)
     assert np.isnan(trajectory.velocities).all()
-    assert limit_violations(trajectory) == (0, 0)
+    assert limit_violations(trajectory)[:2] == (0, 0)
 
 
 def test_no_frames_and_times_that_stand_still_are_refused(robot: Robot, truth: FloatArray, person: Make) -> None:
