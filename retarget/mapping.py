@@ -44,16 +44,18 @@ class TaskEntry(Settings):
     """One thing asked of the robot. Cost: (weight times error)^2, error in m or rad."""
 
     name: str
-    kind: Literal["position", "orientation", "axis", "direction", "relative_position"]
+    kind: Literal[
+        "position", "orientation", "axis", "direction", "relative_position", "relative_direction", "relative_orientation", "above"
+    ]
     """position: a robot link at its human counterpart's scaled place. orientation: a link turned as the human one. axis: one axis of the link
-    points as the human link's does. direction: from one link to another points as between the human parts. relative_position: a link's
-    place seen from ``origin``, in the axes of ``origin``."""
+    points as the human link's does. direction: from one link to another points as between the human parts. relative_position, relative_direction,
+    relative_orientation: the same seen from ``origin``, in the axes of ``origin``. above: a link not below its human counterpart's height."""
     robot: str
     """Link of the robot that is to be placed or turned."""
     origin: str | None = None
-    """direction: where the arrow starts. relative_position: the link whose frame it is measured in."""
+    """direction: where the arrow starts. relative_*: the link whose frame it is measured in."""
     of: str | None = None
-    """relative_position only: measure from this link's place instead of the origin of ``origin`` (thumb to fingertip)."""
+    """relative_position, relative_direction: measure from this link's place instead of the origin of ``origin`` (thumb to fingertip)."""
     human: str | None = None
     """Human point or link; the entry of [skeleton] that names ``robot`` where it is left out."""
     axis: tuple[float, float, float] = (1.0, 0.0, 0.0)
