@@ -4,8 +4,9 @@ from bodydouble.check import Check
 from bodydouble.datasets.episode import Episode, RecordingInfo
 from bodydouble.datasets.episode_file import read_episode, write_episode
 from bodydouble.datasets.images import StoredImages
-from bodydouble.datasets.quality import GRADES, Gate, grade, judge
+from bodydouble.datasets.quality import GRADES, grade, judge
 from bodydouble.datasets.validate import validate_episode
+from bodydouble.gates import Gate
 
 __all__ = [
     "GRADES",

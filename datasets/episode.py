@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from bodydouble.capture.frame_sets import ABSENT
 from bodydouble.datasets.images import Image, StoredImages
-from bodydouble.datasets.quality import Gate, grade
+from bodydouble.datasets.quality import grade
+from bodydouble.gates import Gate
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import Landmarks
 from bodydouble.retarget.trajectory import RobotTrajectory

@@ -17,9 +17,9 @@ import numpy as np
 from bodydouble.atomic import replacing
 from bodydouble.datasets.episode import Episode, RecordingInfo
 from bodydouble.datasets.images import Image, StoredImages, encode_jpeg, jpeg_size
-from bodydouble.datasets.quality import Gate
 from bodydouble.datasets.schema import FARTHEST_M, FORMAT, SCHEMA_VERSION, Field, fields_of, task_error_unit
 from bodydouble.errors import BodydoubleError, DataError, FileExistsUsageError, UsageError
+from bodydouble.gates import Gate
 from bodydouble.guarded_file import new_hdf5_file
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, ForearmDirections, Landmarks

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from bodydouble.check import Check
 from bodydouble.datasets.episode_file import UNREADABLE, open_episode_file, read_gate, read_provenance, rig_from_text
 from bodydouble.datasets.images import decode_jpeg, jpeg_size
-from bodydouble.datasets.quality import Gate, grade, judge
+from bodydouble.datasets.quality import grade, judge
 from bodydouble.datasets.schema import FARTHEST_M, FIELDS, FLAG, SOURCE, Field
 from bodydouble.errors import DataError, UsageError
+from bodydouble.gates import Gate
 from bodydouble.retarget.limits import beyond_limits, limit_violations
 from bodydouble.retarget.trajectory import RobotTrajectory
 

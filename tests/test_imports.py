@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("capture", "calibration", "hand_pose", "retarget", "datasets")
-FOUNDATION = {"__version__", "errors", "assets", "config", "cache", "check", "atomic", "frozen_arrays", "guarded_file", "progress"}
+FOUNDATION = {"__version__", "errors", "assets", "config", "cache", "check", "atomic", "frozen_arrays", "gates", "guarded_file", "progress"}
 SOURCES = sorted(p for folder in ("bodydouble", *STAGES) for p in (ROOT / folder).rglob("*.py"))
 
 

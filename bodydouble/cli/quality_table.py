@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from bodydouble.datasets import Gate
+    from bodydouble.gates import Gate
 
 STYLES = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "INFO": "dim"}
 GRADE_STYLES = {"A": "bold green", "B": "green", "C": "yellow", "D": "bold red"}
