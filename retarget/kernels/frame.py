@@ -1,0 +1,222 @@
+"""Frame after frame: damped least squares on all tasks, every step a box QP inside what the joints can reach since the frame before.
+
+Levenberg-Marquardt (Nocedal and Wright 2006, 10.3).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from bodydouble.retarget.kernels.balance import Balance, add_balance
+from bodydouble.retarget.kernels.box_qp import box_qp, envelope
+from bodydouble.retarget.kernels.collisions import Capsules, add_collisions
+from bodydouble.retarget.kernels.reach import reachable
+from bodydouble.retarget.kernels.rotations import turned
+from bodydouble.retarget.kernels.tasks import Tasks, add_tasks
+from bodydouble.retarget.kernels.tree import Placed, Tree, place, work_space
+
+FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.int64]
+
+LONGEST_STEP = 0.4
+"""rad (m for the base): beyond this the linearisation is not worth following."""
+
+
+class Problem(NamedTuple):
+    """All that does not change while a motion is solved. T frames, J actuated joints, K tasks."""
+
+    tree: Tree
+    tasks: Tasks
+    capsules: Capsules
+    balance: Balance
+    times: FloatArray
+    """(T,) s."""
+    vectors: FloatArray
+    """(T, K, 3) targets that are vectors."""
+    rotations: FloatArray
+    """(T, K, 3, 3) targets that are rotations."""
+    weights: FloatArray
+    """(T, K) 1/m or 1/rad, 0 where nothing is asked."""
+    edges: FloatArray
+    """(T, E, 3) of what the feet stand on; NaN where balance does not matter."""
+    rest: FloatArray
+    """(J,) rad."""
+    rest_weight: FloatArray
+    """(T, J) 1/rad."""
+    lower: FloatArray
+    upper: FloatArray
+    speed: FloatArray
+    """(J,) rad/s."""
+    wanted_speed: FloatArray
+    """(T, J) rad/s, a lower speed for now; see ``reachable``."""
+    acceleration: FloatArray
+    """(J,) rad/s^2."""
+
+
+class Motion(NamedTuple):
+    """What is found, frame by frame."""
+
+    base_rotation: FloatArray
+    """(T, 3, 3)."""
+    base_translation: FloatArray
+    """(T, 3) m."""
+    positions: FloatArray
+    """(T, J)."""
+    residuals: FloatArray
+    """(T, K, 3), NaN where nothing was asked."""
+    iterations: IndexArray
+    """(T,)."""
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def linearise(
+    problem: Problem, t: int, placed: Placed, positions: FloatArray, derivatives: bool, residuals: FloatArray, H: FloatArray, g: FloatArray
+) -> float:
+    """Return the cost of one placed frame: tasks, rest posture, collisions, balance; write lower ``H`` and ``g`` if ``derivatives``."""
+    if derivatives:
+        H[:] = 0.0
+        g[:] = 0.0
+    tree = problem.tree
+    cost = add_tasks(
+        tree, problem.tasks, placed, problem.vectors[t], problem.rotations[t], problem.weights[t], derivatives, residuals, H, g
+    )
+    for j in range(len(positions)):
+        ww, away = problem.rest_weight[t, j] ** 2, positions[j] - problem.rest[j]
+        cost += 0.5 * ww * away * away
+        if derivatives:
+            v = tree.actuated_variable[j]
+            H[v, v] += ww
+            g[v] += ww * away
+    cost += add_collisions(tree, problem.capsules, placed, derivatives, H, g)
+    cost += add_balance(tree, problem.balance, placed, problem.edges[t], derivatives, H, g)
+    return cost
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def solve_frame(
+    problem: Problem, motion: Motion, t: int, lower: FloatArray, upper: FloatArray, expected: FloatArray, calm: FloatArray, steps: int,
+    tolerance: float, gain: float, least_damping: float,
+) -> bool:  # fmt: skip
+    """Solve frame ``t`` from what stands in ``motion`` there, inside ``lower`` and ``upper`` (J,); False if a step could not be found.
+
+    ``expected`` (J,) and ``calm`` (J,) 1/rad: where the joints would go by themselves, and the cost of leaving that.
+    """
+    tree = problem.tree
+    joints, variables = len(lower), 0
+    for m in range(len(tree.variable)):
+        variables = max(variables, tree.variable[m] + 1)
+    placed, tried_rotation, tried_translation = work_space(tree), np.empty((3, 3)), np.empty(3)
+    H, g, L = np.zeros((variables, variables)), np.zeros(variables), np.zeros((variables, variables))
+    new_H, new_g, new_residuals = np.zeros((variables, variables)), np.zeros(variables), np.empty_like(motion.residuals[t])
+    low, high, step = np.full(variables, -LONGEST_STEP), np.full(variables, LONGEST_STEP), np.empty(variables)
+    first = np.empty(variables, dtype=np.int64)
+    rotation, translation, positions, residuals = (
+        motion.base_rotation[t],
+        motion.base_translation[t],
+        motion.positions[t],
+        motion.residuals[t],
+    )
+    tried = np.empty(joints)
+    for j in range(joints):
+        positions[j] = min(max(positions[j], lower[j]), upper[j])
+    place(tree, rotation, translation, positions, placed)
+    cost = linearise(problem, t, placed, positions, True, residuals, H, g) + _add_calm(tree, positions, expected, calm, H, g)
+    damping, used = least_damping, 0
+    envelope(H, first)
+    while used < steps:
+        used += 1
+        for j in range(joints):
+            v = tree.actuated_variable[j]
+            low[v] = max(lower[j] - positions[j], -LONGEST_STEP)
+            high[v] = min(upper[j] - positions[j], LONGEST_STEP)
+        if not box_qp(H, first, damping, g, low, high, L, step):
+            damping = max(10.0 * damping, 1e-6)
+            if damping > 1e6:
+                return False
+            continue
+        largest = 0.0
+        for v in range(variables):
+            largest = max(largest, abs(step[v]))
+        if not math.isfinite(largest):
+            return False
+        for j in range(joints):
+            tried[j] = min(max(positions[j] + step[tree.actuated_variable[j]], lower[j]), upper[j])
+        if tree.variable[0] >= 0:
+            for i in range(3):
+                tried_translation[i] = translation[i] + step[tree.variable[i]]
+            turned(rotation, step[tree.variable[3]], step[tree.variable[4]], step[tree.variable[5]], tried_rotation)
+        else:
+            tried_translation[:] = translation
+            tried_rotation[:] = rotation
+        place(tree, tried_rotation, tried_translation, tried, placed)
+        new_cost = linearise(problem, t, placed, tried, True, new_residuals, new_H, new_g)
+        new_cost += _add_calm(tree, tried, expected, calm, new_H, new_g)
+        if new_cost > cost * (1.0 + 1e-9) + 1e-15:
+            if largest < tolerance:
+                break
+            damping = max(10.0 * damping, 1e-4)
+            if damping > 1e6:
+                break
+            continue
+        small = largest < tolerance or cost - new_cost < gain * cost
+        for j in range(joints):
+            positions[j] = tried[j]
+        translation[:] = tried_translation
+        rotation[:] = tried_rotation
+        residuals[:] = new_residuals
+        cost = new_cost
+        if small:
+            break
+        H, new_H = new_H, H
+        g, new_g = new_g, g
+        envelope(H, first)
+        damping = max(0.1 * damping, least_damping)
+    motion.iterations[t] = used
+    return True
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _add_calm(tree: Tree, positions: FloatArray, expected: FloatArray, calm: FloatArray, H: FloatArray, g: FloatArray) -> float:
+    cost = 0.0
+    for j in range(len(positions)):
+        ww, away = calm[j] * calm[j], positions[j] - expected[j]
+        cost += 0.5 * ww * away * away
+        v = tree.actuated_variable[j]
+        H[v, v] += ww
+        g[v] += ww * away
+    return cost
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def solve_frames(
+    problem: Problem, motion: Motion, start: int, stop: int, steps: int, tolerance: float, gain: float, damping: float, calm: float
+) -> int:
+    """Solve frames [start, stop), each from the one before; frame 0 must have been solved. Return ``stop``, or the frame that failed.
+
+    ``calm`` (s): cost of changing a joint's speed by 1 rad/s, before squaring.
+    """
+    joints = motion.positions.shape[1]
+    lower, upper, expected, calmness = np.empty(joints), np.empty(joints), np.empty(joints), np.empty(joints)
+    for t in range(start, stop):
+        dt = problem.times[t] - problem.times[t - 1]
+        dt_before = problem.times[t - 1] - problem.times[t - 2] if t > 1 else 0.0
+        for j in range(joints):
+            position = motion.positions[t - 1, j]
+            speed = (position - motion.positions[t - 2, j]) / dt_before if t > 1 else math.nan
+            lower[j], upper[j] = reachable(
+                position, speed, dt, dt_before, problem.lower[j], problem.upper[j], problem.wanted_speed[t, j], problem.speed[j],
+                problem.acceleration[j],
+            )  # fmt: skip
+            expected[j] = min(max(position + (speed * dt if t > 1 else 0.0), lower[j]), upper[j])
+            calmness[j] = calm / dt
+            motion.positions[t, j] = expected[j]
+        motion.base_rotation[t] = motion.base_rotation[t - 1]
+        motion.base_translation[t] = motion.base_translation[t - 1]
+        if not solve_frame(problem, motion, t, lower, upper, expected, calmness, steps, tolerance, gain, damping):
+            return t
+    return stop
