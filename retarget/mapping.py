@@ -62,6 +62,8 @@ class TaskEntry(Settings):
     """axis only: which one, in the link's frame."""
     weight: float = Field(gt=0)
     """Cost of 1 m or 1 rad of error, before squaring."""
+    schedule: Literal["always", "together", "planted"] = "always"
+    """together: only while the person's two hands are near each other. planted: only while the contact point ``human`` stands on something."""
     closes_below: float | None = Field(default=None, gt=0)
     """relative_position with ``of`` only, m: full weight when the person's two points are in touch, none beyond this distance."""
     landmarks: tuple[str, ...] = ()
@@ -83,6 +85,14 @@ class JointEntry(Settings):
     """rad/s^2."""
     rest_weight: float | None = Field(default=None, ge=0)
     """Cost of 1 rad away from the rest posture, before squaring."""
+
+
+class Scaling(Settings):
+    """How sizes are matched; `skeleton_walk.py` has the rules."""
+
+    hands: Literal["limbs", "head", "world"] = "limbs"
+    """Where the palms are asked to be. limbs: at the end of the robot's own arms, bent as the person's. head: as far from the head as the person's, in m.
+    world: where the person's were, in the room."""
 
 
 class SourceWeights(Settings):
@@ -138,6 +148,7 @@ class RobotFile(Settings):
     """Joint to rest angle in degrees; 0 for the others."""
     skeleton: dict[str, str]
     """Human point to the robot link that is its counterpart; bone lengths are distances between these at zero."""
+    scaling: Scaling = Scaling()
     source_weights: SourceWeights = SourceWeights()
     regularisation: Regularisation = Regularisation()
     solver: SolverSettings = SolverSettings()
