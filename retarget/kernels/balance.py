@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from bodydouble.retarget.kernels.compiled import compiled
 from bodydouble.retarget.kernels.tree import Placed, Tree
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ class Balance(NamedTuple):
     """Cost of 1 m outside, before squaring."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def carried(tree: Tree, placed: Placed, mass: FloatArray, moment: FloatArray) -> None:
     """Write the mass (1 + N,) kg that hangs on the base and on each joint, and mass times centre (1 + N, 3) of it in the world."""
     n = len(tree.parent)
@@ -40,10 +40,8 @@ def carried(tree: Tree, placed: Placed, mass: FloatArray, moment: FloatArray) ->
             moment[up, i] += moment[j, i]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def add_balance(
-    tree: Tree, balance: Balance, placed: Placed, edges: FloatArray, derivatives: bool, H: FloatArray, g: FloatArray
-) -> float:
+@compiled()
+def add_balance(tree: Tree, balance: Balance, placed: Placed, edges: FloatArray, derivatives: bool, H: FloatArray, g: FloatArray) -> float:
     """Return the cost of the centre of mass being beyond ``edges`` (E, 3): rows ``nx x + ny y <= c``, NaN for none; add its Gauss-Newton terms."""
     if len(edges) == 0 or not math.isfinite(edges[0, 0]):
         return 0.0

@@ -6,15 +6,14 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from bodydouble.retarget.kernels.compiled import compiled
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
 
-FAST = {"contract", "reassoc", "nsz"}
 
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def envelope(H: FloatArray, first: IndexArray) -> None:
     """Write the first nonzero column (V,) of each row of lower ``H`` (V, V). Factors stay inside it (George and Liu 1981, 4.2)."""
     for i in range(len(H)):
@@ -24,7 +23,7 @@ def envelope(H: FloatArray, first: IndexArray) -> None:
         first[i] = j
 
 
-@njit(cache=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+@compiled(fast=True)
 def factor(H: FloatArray, first: IndexArray, free: npt.NDArray[np.bool_], damping: float, L: FloatArray) -> bool:
     """Write the Cholesky factor of ``H + damping I`` restricted to the free variables, identity for the others; False if it has none."""
     for i in range(len(H)):
@@ -52,7 +51,7 @@ def factor(H: FloatArray, first: IndexArray, free: npt.NDArray[np.bool_], dampin
     return True
 
 
-@njit(cache=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+@compiled(fast=True)
 def solve(L: FloatArray, first: IndexArray, x: FloatArray) -> None:
     """Overwrite the right-hand side ``x`` (V,) with the solution of ``L L' y = x``."""
     n = len(x)
@@ -68,7 +67,7 @@ def solve(L: FloatArray, first: IndexArray, x: FloatArray) -> None:
             x[k] -= L[i, k] * s
 
 
-@njit(cache=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+@compiled(fast=True)
 def _gradient(H: FloatArray, first: IndexArray, damping: float, g: FloatArray, x: FloatArray, out: FloatArray) -> float:
     """Write ``(H + damping I) x + g`` and return ``x'(H + damping I)x / 2 + g'x``."""
     n = len(x)
@@ -87,7 +86,7 @@ def _gradient(H: FloatArray, first: IndexArray, damping: float, g: FloatArray, x
     return value
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def box_qp(
     H: FloatArray, first: IndexArray, damping: float, g: FloatArray, lower: FloatArray, upper: FloatArray, L: FloatArray, x: FloatArray
 ) -> bool:
@@ -148,7 +147,7 @@ def box_qp(
     return True
 
 
-@njit(cache=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+@compiled(fast=True)
 def _value(H: FloatArray, first: IndexArray, damping: float, g: FloatArray, x: FloatArray) -> float:
     value = 0.0
     for i in range(len(x)):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from bodydouble.retarget.kernels.compiled import compiled
 from bodydouble.retarget.kernels.tree import Placed, Tree
 
 FloatArray = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ class Capsules(NamedTuple):
     """Cost of 1 m inside the margin, before squaring."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def place_capsules(capsules: Capsules, placed: Placed, ends: FloatArray) -> None:
     """Write the ends (C, 2, 3) m of all capsules in the world."""
     for c in range(len(capsules.joint)):
@@ -49,7 +49,7 @@ def place_capsules(capsules: Capsules, placed: Placed, ends: FloatArray) -> None
             ends[c, 1, i] = p[i] + R[i, 0] * capsules.b[c, 0] + R[i, 1] * capsules.b[c, 1] + R[i, 2] * capsules.b[c, 2]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def segment_distance(p0: FloatArray, p1: FloatArray, q0: FloatArray, q1: FloatArray, near: FloatArray) -> float:
     """Return the distance (m) between two segments; write the nearest points (2, 3) (Ericson 2005, 5.1.9)."""
     ux, uy, uz = p1[0] - p0[0], p1[1] - p0[1], p1[2] - p0[2]
@@ -79,7 +79,7 @@ def segment_distance(p0: FloatArray, p1: FloatArray, q0: FloatArray, q1: FloatAr
     return math.sqrt(dx * dx + dy * dy + dz * dz)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def _may_touch(capsules: Capsules, ends: FloatArray, c: int, d: int, margin: float) -> bool:
     """Tell whether the spheres around two capsules come within the margin: the broad phase."""
     gap = capsules.radius[c] + capsules.radius[d] + margin
@@ -92,7 +92,7 @@ def _may_touch(capsules: Capsules, ends: FloatArray, c: int, d: int, margin: flo
     return square < reach * reach
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def pair_distances(capsules: Capsules, placed: Placed, out: FloatArray) -> None:
     """Write the distance (P,) m between the surfaces of each pair, negative where they overlap; infinite where they are clearly apart."""
     ends, near = np.empty((len(capsules.joint), 2, 3)), np.empty((2, 3))
@@ -105,7 +105,7 @@ def pair_distances(capsules: Capsules, placed: Placed, out: FloatArray) -> None:
             out[k] = between - capsules.radius[c] - capsules.radius[d]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def add_collisions(tree: Tree, capsules: Capsules, placed: Placed, derivatives: bool, H: FloatArray, g: FloatArray) -> float:
     """Return the cost ``sum (w max(0, margin - distance))^2 / 2``; add its Gauss-Newton terms to lower ``H`` and ``g`` if ``derivatives``."""
     if len(capsules.pairs) == 0:

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from bodydouble.retarget.kernels.balance import Balance, add_balance
 from bodydouble.retarget.kernels.box_qp import box_qp, envelope
 from bodydouble.retarget.kernels.collisions import Capsules, add_collisions
+from bodydouble.retarget.kernels.compiled import compiled
 from bodydouble.retarget.kernels.reach import reachable
 from bodydouble.retarget.kernels.rotations import turned
 from bodydouble.retarget.kernels.tasks import Tasks, add_tasks
@@ -73,7 +73,7 @@ class Motion(NamedTuple):
     """(T,)."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def linearise(
     problem: Problem, t: int, placed: Placed, positions: FloatArray, derivatives: bool, residuals: FloatArray, H: FloatArray, g: FloatArray
 ) -> float:
@@ -97,7 +97,7 @@ def linearise(
     return cost
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def solve_frame(
     problem: Problem, motion: Motion, t: int, lower: FloatArray, upper: FloatArray, expected: FloatArray, calm: FloatArray, steps: int,
     tolerance: float, gain: float, least_damping: float,
@@ -180,7 +180,7 @@ def solve_frame(
     return True
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def _add_calm(tree: Tree, positions: FloatArray, expected: FloatArray, calm: FloatArray, H: FloatArray, g: FloatArray) -> float:
     cost = 0.0
     for j in range(len(positions)):
@@ -192,7 +192,7 @@ def _add_calm(tree: Tree, positions: FloatArray, expected: FloatArray, calm: Flo
     return cost
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def solve_frames(
     problem: Problem, motion: Motion, start: int, stop: int, steps: int, tolerance: float, gain: float, damping: float, calm: float
 ) -> int:

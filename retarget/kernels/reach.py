@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from bodydouble.retarget.kernels.compiled import compiled
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -19,14 +20,14 @@ ROUNDING = 1e-9
 """Share of a limit that is left unused, so that it also holds after rounding."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def fastest_towards(distance: float, acceleration: float, dt: float) -> float:
     """Return the highest speed (rad/s) towards the end of a range ``distance`` away from which braking in time stays possible."""
     distance = max(distance, 0.0)
     return max(min(0.5 * acceleration * dt, distance / dt), math.sqrt(2.0 * acceleration * distance) - 0.5 * acceleration * dt)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def reachable(
     position: float, speed_before: float, dt: float, dt_before: float, lower: float, upper: float, wanted_speed: float, speed: float,
     acceleration: float,
@@ -40,7 +41,10 @@ def reachable(
     slow = -fast
     if not math.isnan(speed_before):
         change = acceleration * (1.0 - ROUNDING) * 0.5 * (dt + dt_before)
-        fast, slow = min(max(fast, speed_before - change), speed_before + change), max(min(slow, speed_before + change), speed_before - change)
+        fast, slow = (
+            min(max(fast, speed_before - change), speed_before + change),
+            max(min(slow, speed_before + change), speed_before - change),
+        )
     up = fastest_towards(upper - position, acceleration * (1.0 - ROUNDING), dt)
     down = fastest_towards(position - lower, acceleration * (1.0 - ROUNDING), dt)
     top = speed * (1.0 - ROUNDING)
@@ -50,7 +54,7 @@ def reachable(
     return min(max(position + slow * dt, lower), upper), min(max(position + fast * dt, lower), upper)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def keep_limits(
     times: FloatArray, wanted: FloatArray, lower: FloatArray, upper: FloatArray, wanted_speed: FloatArray, speed: FloatArray,
     acceleration: FloatArray, out: FloatArray,
@@ -62,8 +66,6 @@ def keep_limits(
         before, dt_before = math.nan, 0.0
         for t in range(1, frames):
             dt = times[t] - times[t - 1]
-            low, high = reachable(
-                out[t - 1, j], before, dt, dt_before, lower[j], upper[j], wanted_speed[t, j], speed[j], acceleration[j]
-            )
+            low, high = reachable(out[t - 1, j], before, dt, dt_before, lower[j], upper[j], wanted_speed[t, j], speed[j], acceleration[j])
             out[t, j] = min(max(wanted[t, j], low), high)
             before, dt_before = (out[t, j] - out[t - 1, j]) / dt, dt

@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from bodydouble.retarget.kernels.compiled import compiled
 
 FloatArray = npt.NDArray[np.float64]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def rotation_vector(R: FloatArray, out: FloatArray) -> None:
     """Write the rotation vector (3,) rad, |v| <= pi, of ``R`` (3, 3), by way of the quaternion (exact near zero and near half a turn)."""
     trace = R[0, 0] + R[1, 1] + R[2, 2]
@@ -34,7 +35,7 @@ def rotation_vector(R: FloatArray, out: FloatArray) -> None:
     out[0], out[1], out[2] = factor * x, factor * y, factor * z
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def inverse_left_jacobian(v: FloatArray, out: FloatArray) -> None:
     """Write the matrix (3, 3) that carries a world angular velocity to the rate of the rotation vector ``v`` (Chirikjian 2012, 10.86)."""
     x, y, z = v[0], v[1], v[2]
@@ -46,7 +47,7 @@ def inverse_left_jacobian(v: FloatArray, out: FloatArray) -> None:
     out[2, 0], out[2, 1], out[2, 2] = 0.5 * y + c * x * z, -0.5 * x + c * y * z, 1.0 - c * (xx + yy)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def turned(R: FloatArray, x: float, y: float, z: float, out: FloatArray) -> None:
     """Write ``exp((x, y, z)) R`` (3, 3) to ``out``, made orthonormal again."""
     angle = math.sqrt(x * x + y * y + z * z)

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from bodydouble.retarget.kernels.compiled import compiled
 from bodydouble.retarget.kernels.rotations import inverse_left_jacobian, rotation_vector
 from bodydouble.retarget.kernels.tree import Placed, Tree
 
@@ -57,7 +57,7 @@ class Tasks(NamedTuple):
     """Variable of each column, ascending within a task."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def task_residual(tasks: Tasks, k: int, placed: Placed, vector: FloatArray, rotation: FloatArray, out: FloatArray) -> None:
     """Write the residual (3,) of task ``k`` for its target vector (3,) or rotation (3, 3)."""
     kind, at, of, inside = tasks.kind[k], tasks.at[k], tasks.of[k], tasks.inside[k]
@@ -101,7 +101,7 @@ def task_residual(tasks: Tasks, k: int, placed: Placed, vector: FloatArray, rota
         out[0], out[1], out[2] = dx - vector[0], dy - vector[1], dz - vector[2]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def task_jacobian(tasks: Tasks, k: int, placed: Placed, residual: FloatArray, out: FloatArray) -> None:
     """Write the Jacobian (columns, 3) of task ``k``, whose residual is ``residual`` (3,), by its variables."""
     kind, at, of, inside = tasks.kind[k], tasks.at[k], tasks.of[k], tasks.inside[k]
@@ -185,7 +185,7 @@ def task_jacobian(tasks: Tasks, k: int, placed: Placed, residual: FloatArray, ou
         out[c, 2] += jz
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def add_tasks(
     tree: Tree, tasks: Tasks, placed: Placed, vectors: FloatArray, rotations: FloatArray, weights: FloatArray, derivatives: bool,
     residuals: FloatArray, H: FloatArray, g: FloatArray,

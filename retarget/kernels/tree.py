@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from bodydouble.retarget.kernels.compiled import compiled
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
@@ -70,7 +71,7 @@ class Placed(NamedTuple):
     """(F, 3)."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def work_space(tree: Tree) -> Placed:
     """Return room for ``place``."""
     n, f = len(tree.parent), len(tree.frame_joint)
@@ -79,7 +80,7 @@ def work_space(tree: Tree) -> Placed:
     )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def place(tree: Tree, base_rotation: FloatArray, base_translation: FloatArray, positions: FloatArray, out: Placed) -> None:
     """Place all joints and frames for joint ``positions`` (J,) rad or m and a base pose, and write the motions."""
     R, p = out.rotation, out.translation

@@ -2,18 +2,17 @@
 
 Variables are in *parts* that no task couples (the fingers of a hand move against its palm, whatever the body does), so each part has
 a banded system of its own. What ties frames together couples each variable only with itself: how it jerks, and its limits of range, speed
-and acceleration, as an augmented Lagrangian (Nocedal and Wright 2006, 17.4).
+and acceleration.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from bodydouble.retarget.kernels.compiled import compiled
 from bodydouble.retarget.kernels.frame import Motion, Problem, linearise
 from bodydouble.retarget.kernels.rotations import rotation_vector, turned
 from bodydouble.retarget.kernels.tree import place, work_space
@@ -25,26 +24,16 @@ BAND = 4
 """Frames that one term ties together."""
 
 
-class Calm(NamedTuple):
-    """What ties frames together."""
-
-    jerk_weight: FloatArray
-    """(V,) s^3: cost of a jerk of 1 rad/s^3 (m/s^3), before squaring."""
-    stiffness: FloatArray
-    """(J,) of the penalty on broken limits."""
-    range_force: FloatArray
-    """(T, J) multiplier of the range; positive at the upper end, negative at the lower."""
-    speed_force: FloatArray
-    """(T, J) multiplier of the speed on the way to each frame."""
-    acceleration_force: FloatArray
-    """(T, J) multiplier of the change of speed at the frame before."""
-    slack: float
-    """Share of speed and acceleration limits that is left unused."""
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def linearise_all(
-    problem: Problem, motion: Motion, start: int, stop: int, part_start: IndexArray, derivatives: bool, blocks: FloatArray, gradient: FloatArray
+    problem: Problem,
+    motion: Motion,
+    start: int,
+    stop: int,
+    part_start: IndexArray,
+    derivatives: bool,
+    blocks: FloatArray,
+    gradient: FloatArray,
 ) -> float:
     """Return the cost of frames [start, stop); write the parts' lower blocks (T', sum n^2) and the gradient (T', V) if ``derivatives``."""
     tree = problem.tree
@@ -66,7 +55,7 @@ def linearise_all(
     return cost
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def jerk_coefficients(times: FloatArray, t: int, out: FloatArray) -> None:
     """Write how the positions of frames t - 3 to t make the jerk between them, for true, uneven times."""
     d1, d2, d3 = times[t - 2] - times[t - 3], times[t - 1] - times[t - 2], times[t] - times[t - 1]
@@ -77,124 +66,64 @@ def jerk_coefficients(times: FloatArray, t: int, out: FloatArray) -> None:
     out[3] = e2 / d3
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def hinge(value: float, force: float, stiffness: float) -> tuple[float, float, float]:
-    """Return cost, slope and curvature at ``value`` of the augmented Lagrangian of ``|value| <= 1`` with multiplier ``force``."""
-    over = force + stiffness * (value - 1.0)
-    if force >= 0.0 and over > 0.0:
-        return 0.5 * over * over / stiffness, over, stiffness
-    under = force + stiffness * (value + 1.0)
-    if force <= 0.0 and under < 0.0:
-        return 0.5 * under * under / stiffness, under, stiffness
-    return 0.0, 0.0, 0.0
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def tie_frames(
-    problem: Problem, calm: Calm, motion: Motion, start: int, stop: int, held: int, derivatives: bool, update: bool, bands: FloatArray,
+    problem: Problem, jerk_weight: FloatArray, motion: Motion, start: int, stop: int, held: int, derivatives: bool, bands: FloatArray,
     gradient: FloatArray,
 ) -> float:  # fmt: skip
-    """Return the cost of what ties frames [start, stop) together; write its bands (T', V, BAND) and add to the gradient if ``derivatives``.
+    """Return the cost of the jerks of frames [start, stop); write its bands (T', V, BAND) and add to the gradient if ``derivatives``.
 
-    Terms that touch only frames before ``held`` are left out: those frames are done. ``bands[t, v, m]`` couples variable v of frames t and t - m.
-    ``update``: move the multipliers on instead.
+    ``jerk_weight`` (V,) s^3: cost of 1 rad/s^3 (m/s^3), before squaring. Jerks among frames before ``held`` are left out: those frames are done.
+    ``bands[t, v, m]`` couples variable v of frames t and t - m.
     """
     tree, times = problem.tree, problem.times
-    joints = motion.positions.shape[1]
     if derivatives:
         bands[:] = 0.0
     cost = 0.0
     c = np.empty(BAND)
     phi, M = np.zeros((BAND, 3)), np.empty((3, 3))
-    for t in range(start, stop):
+    for t in range(max(start + BAND - 1, held), stop):
         row = t - start
-        if t - start >= 3 and t >= held and not update:
-            jerk_coefficients(times, t, c)
-            for j in range(joints):
-                v = tree.actuated_variable[j]
-                w = calm.jerk_weight[v]
-                value = 0.0
-                for k in range(BAND):
-                    value += c[k] * motion.positions[t - 3 + k, j]
-                cost += 0.5 * (w * value) ** 2
-                if derivatives:
-                    _tie(bands, gradient, row, v, c, w * w, w * w * value)
-            if tree.variable[0] >= 0:
-                for i in range(3):
-                    v = tree.variable[i]
-                    w = calm.jerk_weight[v]
-                    value = 0.0
-                    for k in range(BAND):
-                        value += c[k] * motion.base_translation[t - 3 + k, i]
-                    cost += 0.5 * (w * value) ** 2
-                    if derivatives:
-                        _tie(bands, gradient, row, v, c, w * w, w * w * value)
-                middle = motion.base_rotation[t - 1]
-                for k in range(BAND):
-                    R = motion.base_rotation[t - 3 + k]
-                    for a in range(3):
-                        for b in range(3):
-                            M[a, b] = R[a, 0] * middle[b, 0] + R[a, 1] * middle[b, 1] + R[a, 2] * middle[b, 2]
-                    rotation_vector(M, phi[k])
-                for i in range(3):
-                    v = tree.variable[3 + i]
-                    w = calm.jerk_weight[v]
-                    value = c[0] * phi[0, i] + c[1] * phi[1, i] + c[2] * phi[2, i] + c[3] * phi[3, i]
-                    cost += 0.5 * (w * value) ** 2
-                    if derivatives:
-                        _tie(bands, gradient, row, v, c, w * w, w * w * value)
-        if t < held:
+        jerk_coefficients(times, t, c)
+        for j in range(motion.positions.shape[1]):
+            v = tree.actuated_variable[j]
+            w = jerk_weight[v]
+            value = 0.0
+            for k in range(BAND):
+                value += c[k] * motion.positions[t - 3 + k, j]
+            cost += 0.5 * (w * value) ** 2
+            if derivatives:
+                _tie(bands, gradient, row, v, c, w * w, w * w * value)
+        if tree.variable[0] < 0:
             continue
-        dt = times[t] - times[t - 1] if t > 0 else 1.0
-        dt_before = times[t - 1] - times[t - 2] if t > 1 else 1.0
-        for j in range(joints):
-            v, k = tree.actuated_variable[j], calm.stiffness[j]
-            position = motion.positions[t, j]
-            half = 0.5 * (problem.upper[j] - problem.lower[j])
-            value = (position - 0.5 * (problem.upper[j] + problem.lower[j])) / half
-            if update:
-                calm.range_force[t, j] = _next_force(value, calm.range_force[t, j], k)
-            else:
-                part, slope, curvature = hinge(value, calm.range_force[t, j], k)
-                cost += part
-                if derivatives and curvature > 0.0:
-                    gradient[row, v] += slope / half
-                    bands[row, v, 0] += curvature / (half * half)
-            if row < 1:
-                continue
-            speed = (position - motion.positions[t - 1, j]) / dt
-            limit = min(problem.speed[j], problem.wanted_speed[t, j]) * (1.0 - calm.slack)
-            if update:
-                calm.speed_force[t, j] = _next_force(speed / limit, calm.speed_force[t, j], k)
-            else:
-                part, slope, curvature = hinge(speed / limit, calm.speed_force[t, j], k)
-                cost += part
-                if derivatives and curvature > 0.0:
-                    c[0], c[1], c[2], c[3] = 0.0, 0.0, -1.0 / (dt * limit), 1.0 / (dt * limit)
-                    _tie(bands, gradient, row, v, c, curvature, slope)
-            if row < 2:
-                continue
-            limit = problem.acceleration[j] * (1.0 - calm.slack)
-            scale = 2.0 / (dt + dt_before) / limit
-            change = (speed - (motion.positions[t - 1, j] - motion.positions[t - 2, j]) / dt_before) * scale
-            if update:
-                calm.acceleration_force[t, j] = _next_force(change, calm.acceleration_force[t, j], k)
-            else:
-                part, slope, curvature = hinge(change, calm.acceleration_force[t, j], k)
-                cost += part
-                if derivatives and curvature > 0.0:
-                    c[0], c[1], c[2], c[3] = 0.0, scale / dt_before, -scale / dt_before - scale / dt, scale / dt
-                    _tie(bands, gradient, row, v, c, curvature, slope)
+        for i in range(3):
+            v = tree.variable[i]
+            w = jerk_weight[v]
+            value = 0.0
+            for k in range(BAND):
+                value += c[k] * motion.base_translation[t - 3 + k, i]
+            cost += 0.5 * (w * value) ** 2
+            if derivatives:
+                _tie(bands, gradient, row, v, c, w * w, w * w * value)
+        # Seen from a frame in the middle, turns are small enough to be added.
+        middle = motion.base_rotation[t - 1]
+        for k in range(BAND):
+            R = motion.base_rotation[t - 3 + k]
+            for a in range(3):
+                for b in range(3):
+                    M[a, b] = R[a, 0] * middle[b, 0] + R[a, 1] * middle[b, 1] + R[a, 2] * middle[b, 2]
+            rotation_vector(M, phi[k])
+        for i in range(3):
+            v = tree.variable[3 + i]
+            w = jerk_weight[v]
+            value = c[0] * phi[0, i] + c[1] * phi[1, i] + c[2] * phi[2, i] + c[3] * phi[3, i]
+            cost += 0.5 * (w * value) ** 2
+            if derivatives:
+                _tie(bands, gradient, row, v, c, w * w, w * w * value)
     return cost
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _next_force(value: float, force: float, stiffness: float) -> float:
-    _, slope, _ = hinge(value, force, stiffness)
-    return slope
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def _tie(bands: FloatArray, gradient: FloatArray, row: int, v: int, c: FloatArray, curvature: float, slope: float) -> None:
     """Add a term of frames row - 3 to row with coefficients ``c``."""
     for a in range(BAND):
@@ -205,10 +134,8 @@ def _tie(bands: FloatArray, gradient: FloatArray, row: int, v: int, c: FloatArra
             bands[row - 3 + a, v, a - b] += curvature * c[a] * c[b]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def assemble(
-    blocks: FloatArray, bands: FloatArray, at: int, first: int, last: int, skip: int, damping: float, out: FloatArray
-) -> None:
+@compiled()
+def assemble(blocks: FloatArray, bands: FloatArray, at: int, first: int, last: int, skip: int, damping: float, out: FloatArray) -> None:
     """Write one part's banded matrix as LAPACK wants its lower half: ``out[column, row - column]`` ((T' - skip) n, (BAND - 1) n + 1)."""
     frames, n = len(blocks), last - first
     out[:] = 0.0
@@ -223,7 +150,7 @@ def assemble(
                     out[base - m * n + a, m * n] += bands[t, first + a, m]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def moved_by(problem: Problem, motion: Motion, step: FloatArray, scale: float, start: int, skip: int, out: Motion) -> None:
     """Write ``motion`` moved by ``scale`` times ``step`` (T', V) to ``out``, but for the first ``skip`` frames."""
     tree = problem.tree
@@ -238,7 +165,7 @@ def moved_by(problem: Problem, motion: Motion, step: FloatArray, scale: float, s
             turned(motion.base_rotation[t], x, y, z, out.base_rotation[t])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled()
 def largest(step: FloatArray) -> float:
     """Return the greatest absolute value, NaN if one is."""
     most = 0.0
