@@ -58,7 +58,7 @@ def inverse_dynamics(
     unbalanced = np.zeros(frames, dtype=bool)
     if frames >= 3:
         velocities, accelerations = smoothed_derivatives(robot, times_s, configurations)
-        work = _Work(robot, soles(robot, tuple(contacts or ())) if _floats(robot) else ())
+        work = _Work(robot, soles(robot, tuple(contacts or ())) if robot.floating else ())
         planted = [np.asarray(contacts[sole.contact]) > 0 for sole in work.soles] if contacts else []
         for t in range(1, frames - 1):
             if not np.isfinite(configurations[t]).all():
@@ -119,25 +119,16 @@ class _Work:
 
     def _actuated(self, effort: FloatArray) -> FloatArray:
         """Return what the motors give (J,) for generalised forces (nv,)."""
-        if self._reduce is None:
-            own: FloatArray = effort[self.robot.velocity_rows]
-            return own
         rows, actuators, ratios = self._reduce
         return np.asarray(np.bincount(actuators, weights=ratios * effort[rows], minlength=len(self.robot.joint_names)), dtype=np.float64)
 
 
-def _reduction(robot: Robot) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray] | None:
+def _reduction(robot: Robot) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
     """Return row in nv, actuator and ratio of every joint that a motor drives: a motor bears its followers' torque times their ratio."""
-    actuation = getattr(robot, "actuation", None)
-    if actuation is None:
-        return None
+    actuation = robot.actuation
     rows = np.array([robot.model.joints[robot.model.getJointId(name)].idx_v for name in actuation.joint_names], dtype=np.intp)
     driven = actuation.actuator >= 0
     return rows[driven], actuation.actuator[driven], actuation.ratio[driven]
-
-
-def _floats(robot: Robot) -> bool:
-    return bool(getattr(robot, "floating", True))
 
 
 def smoothed_derivatives(robot: Robot, times_s: FloatArray, configurations: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -151,7 +142,7 @@ def smoothed_derivatives(robot: Robot, times_s: FloatArray, configurations: Floa
     coordinates = np.concatenate([np.zeros((1, model.nv)), np.cumsum(steps, axis=0)])
     weights = local_parabolas(times_s, SMOOTHED_S)
     velocities, accelerations = _fitted(weights, coordinates)
-    if _floats(robot):
+    if robot.floating:
         velocities[:, :6], accelerations[:, :6] = _base_derivatives(configurations[:, :7], weights)
     return velocities, accelerations
 

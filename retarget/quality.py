@@ -120,8 +120,9 @@ def effort_figures(trajectory: RobotTrajectory) -> dict[str, float]:
     needed = trajectory.torques if supported is None else np.where(np.isfinite(supported), supported, trajectory.torques)
     standing = np.zeros(trajectory.frames, dtype=bool) if margin is None else np.isfinite(margin)
     tips = trajectory.flags.get("out_of_balance")
+    limited = np.isfinite(trajectory.effort_limit)
     return {
-        "torque_share_p95": _percentile(np.abs(needed) / trajectory.effort_limit, 95),
+        "torque_share_p95": _percentile(np.abs(needed[:, limited]) / trajectory.effort_limit[limited], 95),
         "effort_exceeded_pct": 100.0 * float(np.mean(trajectory.flags["effort_exceeded"]))
         if "effort_exceeded" in trajectory.flags
         else np.nan,

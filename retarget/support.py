@@ -51,7 +51,7 @@ def contact_link(robot: Robot, contact: str) -> str:
 
 def soles(robot: Robot, contacts: Sequence[str]) -> tuple[Sole, ...]:
     """Return the sole of each contact point, as wide as the capsules of the same body that reach down to it."""
-    zero = {name: pose for name, pose in zip(robot.link_names, robot.link_poses(np.zeros(len(robot.joint_names)), _ORIGIN), strict=True)}
+    zero = dict(zip(robot.link_names, robot.link_poses(robot.zero, _ORIGIN), strict=True))
     found = []
     for contact in contacts:
         link = contact_link(robot, contact)
@@ -69,9 +69,7 @@ _ORIGIN = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 
 def _sideways(robot: Robot, joint: int, place: FloatArray, zero: dict[str, FloatArray]) -> tuple[float, float]:
     """Return how far (m, right and left, at zero along the base's y axis) the body of a joint reaches beside a contact point of it."""
-    collision = getattr(robot, "collision", None)
-    if collision is None:
-        return 0.0, 0.0
+    collision = robot.collision
     low = high = 0.0
     for link, a, b, radius in zip(collision.link, collision.a, collision.b, collision.radius, strict=True):
         if int(robot.model.frames[robot.frame_id(link)].parentJoint) != joint:

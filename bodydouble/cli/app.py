@@ -24,6 +24,7 @@ VERBS = {
     "simulate": "Make a recording of a simulated person, with known truth.",
     "process": "Turn a recording into a training episode.",
     "evaluate": "Judge an estimate: against the truth of a simulated recording, and by itself.",
+    "retarget": "Move a robot as a person moved, and say how well.",
     "inspect": "Show what is in an episode.",
     "validate": "Check episodes against the schema and its rules.",
     "render": "Make a preview video: cameras with skeleton beside the robot.",

@@ -1,4 +1,4 @@
-"""``bodydouble inspect``: what is in an episode."""
+"""``bodydouble inspect``: what is in an episode or a trajectory file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from bodydouble.datasets import Episode
+    from bodydouble.retarget import RobotTrajectory
 
 SHOWN_TASKS = 6
 """Of each kind."""
@@ -21,15 +22,21 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 @app.command()
 def inspect(
-    episode: Path = typer.Argument(..., metavar="EPISODE", help="Episode file.", show_default=False),
+    episode: Path = typer.Argument(..., metavar="FILE", help="Episode, or trajectory file from `bodydouble retarget`.", show_default=False),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object a program can read."),
 ) -> None:
-    """Show what is in an episode: rates, joints, cameras, what was observed, quality and provenance.
+    """Show what is in an episode or a trajectory: rates, joints, cameras, what was observed, quality and provenance.
 
     Example: bodydouble inspect demo/episode.h5
     """
     from bodydouble.datasets import read_episode
+    from bodydouble.retarget.trajectory_file import is_trajectory_file
 
+    if episode.is_file() and is_trajectory_file(episode):
+        from bodydouble.cli.trajectory_summary import show
+
+        show(episode, as_json=as_json)
+        return
     opened = read_episode(episode)
     if as_json:
         typer.echo(json.dumps(summary(opened), indent=2, ensure_ascii=False, allow_nan=False))
@@ -78,26 +85,27 @@ def _print(path: Path, episode: Episode) -> None:
     for text in assumed_texts(episode.assumed):
         console.print(Text(f"       assumed, not measured: {text}", style="yellow"))
     console.print()
-    for table in (_joints(episode), _tasks(episode), _cameras(episode), _masks(episode), quality_table(episode.quality)):
+    tables = (joints_table(episode.trajectory), tasks_table(episode.trajectory), _cameras(episode), _masks(episode))
+    for table in (*tables, quality_table(episode.quality)):
         console.print(table)
         console.print()
     for line in remedies(episode.quality):
         console.print(line)
-    flagged = {**_flagged("person", episode.motion.flags), **_flagged("robot", episode.trajectory.flags)}
+    flagged = {**flagged_frames("person", episode.motion.flags), **flagged_frames("robot", episode.trajectory.flags)}
     if flagged:
         console.print(Text("Flagged frames: " + ", ".join(f"{name} {count}" for name, count in flagged.items())))
-    console.print(_provenance(episode.provenance))
+    console.print(provenance_tree(episode.provenance))
 
 
-def _joints(episode: Episode) -> Any:
+def joints_table(trajectory: RobotTrajectory) -> Any:
+    """Return a table of the joints by group: how many, how far and how fast they move."""
     import numpy as np
 
-    trajectory = episode.trajectory
     table = _table("Joints", "group", "joints", "moved (deg)", "fastest (rad/s)", "names")
     column = {name: index for index, name in enumerate(trajectory.joint_names)}
     for group, names in trajectory.joint_groups.items():
         rows = [column[name] for name in names]
-        moved = _largest(np.ptp(np.nan_to_num(trajectory.positions[:, rows]), axis=0)) if episode.frames else 0.0
+        moved = _largest(np.ptp(np.nan_to_num(trajectory.positions[:, rows]), axis=0)) if trajectory.frames else 0.0
         fastest = _largest(np.abs(np.nan_to_num(trajectory.velocities[:, rows])))
         table.add_row(
             group, str(len(names)), f"{np.degrees(moved):.0f}", f"{fastest:.1f}", ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
@@ -105,15 +113,15 @@ def _joints(episode: Episode) -> Any:
     return table
 
 
-def _tasks(episode: Episode) -> Any:
-    """What the robot was asked and how far it stayed from it: the tasks with the largest errors, positions and angles apart."""
+def tasks_table(trajectory: RobotTrajectory) -> Any:
+    """Return what the robot was asked and how far it stayed from it: the tasks with the largest errors, positions and angles apart."""
     import numpy as np
 
     from bodydouble.datasets.schema import task_error_unit
 
     table = _table("Tasks with the largest errors", "task", "frames", "median", "p95", "largest")
     rows = []
-    for name, errors in episode.trajectory.task_errors.items():
+    for name, errors in trajectory.task_errors.items():
         known = errors[np.isfinite(errors)]
         if len(known):
             angle = task_error_unit(name) == "rad"
@@ -159,7 +167,8 @@ def _masks(episode: Episode) -> Any:
     return table
 
 
-def _provenance(provenance: Mapping[str, Any]) -> Any:
+def provenance_tree(provenance: Mapping[str, Any]) -> Any:
+    """Return provenance as a tree of words."""
     from rich.tree import Tree
 
     tree = Tree("[bold]Provenance[/]")
@@ -183,7 +192,8 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _flagged(owner: str, flags: Mapping[str, Any]) -> dict[str, int]:
+def flagged_frames(owner: str, flags: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many frames each flag is raised in, by whose flag it is; flags that never are left out."""
     return {f"{owner} {name}": int((flag == 1).sum()) for name, flag in flags.items() if (flag == 1).any()}
 
 

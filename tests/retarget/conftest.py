@@ -13,6 +13,7 @@ import pytest
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
 from bodydouble.retarget import Robot
+from bodydouble.retarget.collision_model import CollisionModel
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -94,6 +95,18 @@ def person(robot: Robot) -> Callable[..., HumanMotion]:
     def make(times_s: FloatArray, positions: FloatArray, base_pose: FloatArray | None = None, *, size: float = 1.0) -> HumanMotion:
         base = standing_base(robot, len(times_s)) if base_pose is None else base_pose
         return simulated_person(robot, times_s, positions, base, size=size)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def with_collision() -> Callable[[Robot, CollisionModel], Robot]:
+    """Give a robot other capsules."""
+
+    def make(robot: Robot, collision: CollisionModel) -> Robot:
+        other = replace(robot)
+        vars(other)["collision"] = collision  # where the robot keeps its own once it has drafted it
+        return other
 
     return make
 

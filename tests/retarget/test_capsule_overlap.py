@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from bodydouble.retarget import Robot
 from bodydouble.retarget.capsule_overlap import overlap_depths, segment_distances
+from bodydouble.retarget.collision_model import CollisionModel
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -34,7 +36,9 @@ def test_distances_are_the_smallest_between_any_two_points(kind: str) -> None:
     np.testing.assert_allclose(found, nearest, atol=0.02 if kind == "crossing" else 2e-3)
 
 
-def test_two_capsules_that_are_moved_into_each_other_overlap_by_as_much(robot: Robot) -> None:
+def test_two_capsules_that_are_moved_into_each_other_overlap_by_as_much(
+    robot: Robot, with_collision: Callable[[Robot, CollisionModel], Robot]
+) -> None:
     zero = robot.zero_points()
     gap = zero["left_palm"][1] - zero["right_palm"][1]
     collision = replace(
@@ -42,10 +46,10 @@ def test_two_capsules_that_are_moved_into_each_other_overlap_by_as_much(robot: R
         pairs=np.array([[0, 1]]),
     )  # fmt: skip
     positions, base = np.zeros((3, len(robot.joint_names))), np.tile([1.0, 2.0, 1.0, 0.0, 0.0, 0.0, 1.0], (3, 1))
-    np.testing.assert_allclose(overlap_depths(replace(robot, collision=collision), positions, base), 0.005, atol=1e-9)
+    np.testing.assert_allclose(overlap_depths(with_collision(robot, collision), positions, base), 0.005, atol=1e-9)
 
 
-def test_with_nothing_to_be_kept_apart_there_is_no_depth(robot: Robot) -> None:
+def test_with_nothing_to_be_kept_apart_there_is_no_depth(robot: Robot, with_collision: Callable[[Robot, CollisionModel], Robot]) -> None:
     none = replace(robot.collision, pairs=np.empty((0, 2), dtype=np.intp))
     positions, base = np.zeros((2, len(robot.joint_names))), np.tile([0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], (2, 1))
-    assert np.isnan(overlap_depths(replace(robot, collision=none), positions, base)).all()
+    assert np.isnan(overlap_depths(with_collision(robot, none), positions, base)).all()

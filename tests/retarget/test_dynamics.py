@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -132,6 +133,29 @@ def test_effort_is_exceeded_where_a_motor_is_too_weak(robot: Robot, times_s: Flo
     fast = inverse_dynamics(robot, times_s, np.array([robot.configuration(row, base) for row in shaken]))
     assert calm.flags["effort_exceeded"].sum() == 0
     assert fast.flags["effort_exceeded"].sum() > 5
+
+
+MIMIC_URDF = """<robot name="finger"><link name="palm"/>
+<joint name="knuckle" type="revolute"><parent link="palm"/><child link="near"/><axis xyz="0 1 0"/><limit lower="-1" upper="1" effort="5" velocity="5"/></joint>
+<link name="near"><inertial><origin xyz="0.1 0 0"/><mass value="2"/><inertia ixx="0" iyy="0" izz="0" ixy="0" ixz="0" iyz="0"/></inertial></link>
+<joint name="middle" type="revolute"><parent link="near"/><child link="far"/><origin xyz="0.2 0 0"/><axis xyz="0 1 0"/>
+<limit lower="-1" upper="1" effort="5" velocity="5"/><mimic joint="knuckle" multiplier="0.5"/></joint>
+<link name="far"><inertial><origin xyz="0.1 0 0"/><mass value="1"/><inertia ixx="0" iyy="0" izz="0" ixy="0" ixz="0" iyz="0"/></inertial></link>
+</robot>"""
+
+
+def test_a_motor_bears_what_follows_it_by_its_ratio(tmp_path: Path) -> None:
+    (tmp_path / "finger.urdf").write_text(MIMIC_URDF)
+    (tmp_path / "finger.toml").write_text(
+        'name = "finger"\nurdf = "finger.urdf"\nbase = "fixed"\ntasks = []\n[groups]\nall = ["knuckle"]\n[skeleton]\nright_index_proximal = "near"\n'
+    )
+    finger = Robot.load(tmp_path / "finger.toml")
+    times = np.arange(5) / 10.0
+    # Straight out: 2 kg at 0.1 m and 1 kg at 0.3 m hang on the knuckle, 1 kg at 0.1 m on the middle joint, half of which the motor feels as well.
+    result = inverse_dynamics(finger, times, np.zeros((5, finger.model.nq)))
+    np.testing.assert_allclose(result.torques[1:-1, 0], -GRAVITY * (2 * 0.1 + 1 * 0.3 + 0.5 * 1 * 0.1), rtol=1e-6)
+    assert np.isnan(result.supported_torques).all()
+    assert result.flags["effort_exceeded"].tolist() == [0, 1, 1, 1, 0]
 
 
 @pytest.mark.parametrize("frames", [1, 2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import pytest
 
 from bodydouble.errors import UnknownNameError
 from bodydouble.retarget import Robot
+from bodydouble.retarget.collision_model import CollisionModel
 from bodydouble.retarget.support import FRICTION, contact_link, convex_hull, distribute, soles, support_margin, zero_moment_point
 
 FloatArray = npt.NDArray[np.float64]
@@ -89,10 +90,8 @@ def test_a_sole_lies_at_its_contact_point_and_is_as_wide_as_the_foot(robot: Robo
         np.testing.assert_allclose(points[:, 1].mean(), foot[1], atol=0.01)
 
 
-def test_without_capsules_a_sole_is_the_contact_point_itself(robot: Robot) -> None:
-    if not hasattr(robot, "collision"):
-        pytest.skip("this robot class has no collision model yet")
-    none = replace(
-        robot.collision, link=(), a=np.empty((0, 3)), b=np.empty((0, 3)), radius=np.empty(0), pairs=np.empty((0, 2), dtype=np.intp)
-    )
-    assert soles(replace(robot, collision=none), ["left_heel"])[0].points.shape == (1, 3)
+def test_without_capsules_a_sole_is_the_contact_point_itself(
+    robot: Robot, with_collision: Callable[[Robot, CollisionModel], Robot]
+) -> None:
+    none = CollisionModel((), np.empty((0, 3)), np.empty((0, 3)), np.empty(0), np.empty((0, 2), dtype=np.intp))
+    assert soles(with_collision(robot, none), ["left_heel"])[0].points.shape == (1, 3)
