@@ -7,10 +7,11 @@ values, with ``{side}`` replaced in every text of it.
 from __future__ import annotations
 
 import itertools
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from bodydouble.config import Settings, load_settings
 from bodydouble.errors import UnknownNameError, UsageError
@@ -95,6 +96,48 @@ class Scaling(Settings):
     world: where the person's were, in the room."""
 
 
+class MimicEntry(Settings):
+    """A joint that follows another one: angle = ratio * the other's + offset (rad)."""
+
+    joint: str
+    ratio: float = 1.0
+    offset: float = 0.0
+
+
+class PointEntry(Settings):
+    """A named place of a link that the robot's own file has no link for, such as a fingertip or a heel; it counts as a link."""
+
+    name: str
+    link: str
+    at: tuple[float, float, float]
+    """m, in the link's frame."""
+
+
+class CapsuleEntry(Settings):
+    """Everything within ``radius`` of the segment from ``a`` to ``b``: m, in the link's frame."""
+
+    link: str
+    a: tuple[float, float, float]
+    b: tuple[float, float, float]
+    radius: float = Field(gt=0)
+
+
+class CollisionEntry(Settings):
+    """What is kept apart; see `collision_pairs.py` for what is left out by itself."""
+
+    margin: float = Field(default=0.003, ge=0)
+    """m."""
+    capsules: tuple[CapsuleEntry, ...] = ()
+    """All of them; where there are none they are drafted from the primitives of the robot's file, or from its bones."""
+    ignore: tuple[tuple[str, str], ...] = ()
+    """Pairs of links, or of patterns with ``*``, that are not kept apart."""
+
+    @field_validator("capsules", "ignore", mode="before")
+    @classmethod
+    def _expand(cls, entries: Any) -> Any:
+        return expand(entries) if isinstance(entries, list) else entries
+
+
 class SourceWeights(Settings):
     """Factor on a task's weight by how the worst landmark behind it is known."""
 
@@ -133,19 +176,49 @@ class SolverSettings(Settings):
     """rad or m: a frame is done when no variable moves more than this in a step."""
 
 
+def _above_zero(value: Any) -> Any:
+    if any(v <= 0 for v in (value.values() if isinstance(value, dict) else (value,)) if isinstance(v, (int, float))):
+        raise ValueError("must be greater than 0")
+    return value
+
+
+PerJoint = Annotated[float | dict[str, float], AfterValidator(_above_zero)]
+
+
 class RobotFile(Settings):
     """All of a robot's TOML."""
 
     name: str
     description: str = ""
-    urdf: str
-    """File name, beside the TOML."""
-    acceleration: float = Field(default=100.0, gt=0)
-    """rad/s^2 of joints that no [[joints]] entry gives another."""
+    urdf: str = ""
+    """The robot's description, relative to the TOML, or the name of one that can be fetched; either this or ``mjcf``."""
+    mjcf: str = ""
+    """The same, of an MJCF file."""
+    base: Literal["floating", "fixed"] = "floating"
+    """fixed: an arm or a hand that hangs on something that doesn't move."""
+    acceleration: PerJoint = 100.0
+    """rad/s^2: one number, or a table of joints and groups in which ``default`` stands for the others; a [[joints]] entry comes first."""
+    velocity: PerJoint = 10.0
+    """rad/s: one number for joints whose file gives no limit, or a table, which comes before the file's."""
+    effort: PerJoint | None = None
+    """N m: the same. Where neither says anything the torque is not limited."""
+    range: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Degrees, for joints whose file gives no range, or to narrow one."""
+    mimic: dict[str, MimicEntry] = Field(default_factory=dict)
+    """Joints that follow others, besides those that the robot's own file couples."""
+    points: tuple[PointEntry, ...] = ()
     groups: dict[str, tuple[str, ...]]
     """Every actuated joint in exactly one group, in the order in which joints are stored."""
     rest: dict[str, float] = Field(default_factory=dict)
     """Joint to rest angle in degrees; 0 for the others."""
+    zero: dict[str, float] = Field(default_factory=dict)
+    """Joint to angle in degrees at which the robot stands as the person does at zero: upright, arms hanging, palms to the thighs. Bone lengths and
+    ``orientation`` belong to this posture."""
+    orientation: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
+    """Link to the roll, pitch, yaw (degrees) that turn its axes into those of its human counterpart: R_humanlike = R_link R_offset."""
+    contacts: tuple[str, ...] = ()
+    """Human points of the feet that may stand on something: left_heel, left_toe_tip, ..."""
+    collision: CollisionEntry = CollisionEntry()
     skeleton: dict[str, str]
     """Human point to the robot link that is its counterpart; bone lengths are distances between these at zero."""
     scaling: Scaling = Scaling()
@@ -155,12 +228,12 @@ class RobotFile(Settings):
     joints: tuple[JointEntry, ...] = ()
     tasks: tuple[TaskEntry, ...]
 
-    @field_validator("joints", "tasks", mode="before")
+    @field_validator("joints", "tasks", "points", mode="before")
     @classmethod
     def _expand(cls, entries: Any) -> Any:
         return expand(entries) if isinstance(entries, list) else entries
 
-    @field_validator("groups", "skeleton", "rest", mode="before")
+    @field_validator("groups", "skeleton", "rest", "zero", "orientation", "mimic", "range", mode="before")
     @classmethod
     def _expand_mapping(cls, values: Any) -> Any:
         if not isinstance(values, dict):
@@ -172,6 +245,12 @@ class RobotFile(Settings):
                     fill = {"side": side, "finger": finger}
                     expanded[_fill(key, fill)] = _fill(value, fill)
         return expanded
+
+    @model_validator(mode="after")
+    def _one_description(self) -> RobotFile:
+        if bool(self.urdf) == bool(self.mjcf):
+            raise ValueError("give either `urdf` or `mjcf`, the file that describes the robot")
+        return self
 
 
 def expand(entries: list[Any]) -> list[Any]:
@@ -207,8 +286,13 @@ def load_robot_file(path: Path) -> RobotFile:
     return load_settings(path, RobotFile)
 
 
-def check_names(file: RobotFile, *, links: tuple[str, ...], joints: tuple[str, ...], source: str, urdf: str) -> None:
-    """Check every name in ``file`` against the robot's links and actuated joints and the human's parts.
+def check_names(
+    file: RobotFile, *, links: tuple[str, ...], joints: tuple[str, ...], every_joint: tuple[str, ...], own_links: tuple[str, ...], source: str,
+    urdf: str,
+) -> None:  # fmt: skip
+    """Check every name in ``file`` against the robot's links and joints and the human's parts.
+
+    ``links``: with the TOML's points; ``own_links``: without; ``joints``: those that follow no other; ``every_joint``: with the followers.
 
     Raises: UnknownNameError listing the near names; UsageError for a joint in no group or in two, and for incomplete tasks.
     """
@@ -224,7 +308,21 @@ def check_names(file: RobotFile, *, links: tuple[str, ...], joints: tuple[str, .
     missing = [joint for joint in joints if joint not in seen]
     if missing:
         raise UsageError(f"{source}: no group holds {', '.join(missing)}; each actuated joint of {urdf} must be in exactly one group.")
-    _known("joint", file.rest, urdf, joints)
+    for name, rule in file.mimic.items():
+        _known("joint", (name, rule.joint), urdf, every_joint)
+    for posture in (file.rest, file.zero):
+        _known("joint", posture, urdf, joints)
+    for table in (file.velocity, file.acceleration, file.effort, file.range):
+        if isinstance(table, dict):
+            _known("joint or group", (name for name in table if name != "default"), urdf, (*file.groups, *every_joint))
+    _known("link", (point.link for point in file.points), urdf, own_links)
+    _known("link", file.orientation, urdf, links)
+    _known("link", (capsule.link for capsule in file.collision.capsules), urdf, links)
+    _known("human part", file.contacts, "[skeleton]", tuple(file.skeleton))
+    for pair in file.collision.ignore:
+        for pattern in pair:
+            if not any(fnmatchcase(link, pattern) for link in links):
+                raise UnknownNameError("link or pattern", pattern, urdf, links)
     _known("human part", file.skeleton, "the human skeleton", HUMAN_POINTS)
     _known("link", file.skeleton.values(), urdf, links)
     for entry in file.joints:

@@ -1,9 +1,10 @@
-"""Robot: a URDF and its TOML, loaded, checked against each other, and ready to compute with."""
+"""Robot: a URDF or MJCF and its TOML, loaded, checked against each other, and ready to compute with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ import numpy.typing as npt
 import pinocchio as pin
 
 from bodydouble.errors import UnknownNameError, UsageError
+from bodydouble.retarget.actuation import Actuation, Mimic, reduce_mimics
+from bodydouble.retarget.collision_draft import collision_model
+from bodydouble.retarget.collision_model import CollisionModel
+from bodydouble.retarget.description import Description, read_description
+from bodydouble.retarget.joint_limits import joint_limits
 from bodydouble.retarget.mapping import RobotFile, check_names, load_robot_file
+from bodydouble.retarget.pinocchio_model import add_point, build_model
+from bodydouble.retarget.urdf_description import turned_by_angles
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -21,19 +29,25 @@ ROBOTS_FOLDER = Path(__file__).with_name("robots")
 
 @dataclass(frozen=True, eq=False)
 class Robot:
-    """One robot model with a free-flying base. Arrays are read-only; J actuated joints in group order."""
+    """One robot model. Arrays are read-only; J actuated joints in group order."""
 
     name: str
     file: RobotFile
     """The checked TOML."""
     toml_path: Path
     urdf_path: Path
+    """The robot's description: a URDF, or an MJCF."""
+    description: Description
     model: Any
-    """pinocchio.Model; its first joint is the free-flyer. Pinocchio's joint order is not ours: see ``position_rows``."""
+    """pinocchio.Model with all joints independent; the free-flyer is first if the base floats. Its joint order is not ours: see ``position_rows``."""
+    floating: bool
+    """Whether the base moves. If not, the model has no free-flyer, and a base pose only says where the robot is mounted."""
     joint_names: tuple[str, ...]
     groups: dict[str, tuple[str, ...]]
     link_names: tuple[str, ...]
-    """Links of the URDF, the order of ``link_poses``."""
+    """Links of the description, then the points of the TOML: the order of ``link_poses``."""
+    actuation: Actuation
+    """How the model's joints follow the actuated ones."""
     lower: FloatArray
     """(J,) rad."""
     upper: FloatArray
@@ -41,49 +55,81 @@ class Robot:
     velocity_limit: FloatArray
     """(J,) rad/s."""
     effort_limit: FloatArray
-    """(J,) N m."""
+    """(J,) N m; inf where nobody says."""
     acceleration: FloatArray
     """(J,) rad/s^2."""
     rest: FloatArray
     """(J,) rad, the posture of joints that nothing is asked of."""
+    zero: FloatArray
+    """(J,) rad, the posture in which the robot stands as the person does at zero."""
     position_rows: npt.NDArray[np.intp]
-    """(J,) row of each joint in a Pinocchio configuration ``q`` (nq,)."""
+    """(J,) row of each actuated joint's own Pinocchio joint in a configuration ``q`` (nq,)."""
     velocity_rows: npt.NDArray[np.intp]
-    """(J,) row of each joint in a Pinocchio velocity (nv,)."""
+    """(J,) the same in a Pinocchio velocity (nv,)."""
+    assumed: dict[str, tuple[str, ...]]
+    """"velocity", "effort", "acceleration": joints whose limit nobody gives."""
 
     @classmethod
-    def load(cls, name_or_toml: str | Path = "optimus") -> Robot:
+    def load(cls, name_or_toml: str | Path = "optimus", description: str | Path | None = None) -> Robot:
         """Load a shipped robot by name, or any robot by the path of its TOML.
 
-        Raises: UnknownNameError for a robot, joint, link or landmark that does not exist; UsageError for a URDF that cannot be read, has no limits
-        or does not match the TOML.
+        ``description``: the URDF or MJCF to use instead of the one that the TOML names.
+
+        Raises: UnknownNameError for a robot, joint, link or landmark that does not exist; UsageError for a file that cannot be read, has no limits
+        or does not match the TOML; DataError for a damaged one; MissingDependencyError for a description that is not here and could not be fetched.
         """
         path = find_robot(name_or_toml)
         file = load_robot_file(path)
-        urdf = path.parent / file.urdf
-        model = _load_model(urdf, path)
-        actuated = tuple(model.names[2:])
-        links = tuple(frame.name for frame in model.frames if frame.type == pin.FrameType.BODY)
-        check_names(file, links=links, joints=actuated, source=str(path), urdf=urdf.name)
+        source = Path(description) if description is not None else find_description(file, path)
+        described = read_description(source)
+        mimics = described.mimics | {name: Mimic(rule.joint, rule.ratio, rule.offset) for name, rule in file.mimic.items()}
+        independent = tuple(name for name in described.moving_joints if name not in mimics)
+        links = (*described.links, *(point.name for point in file.points))
+        check_names(
+            file, links=links, joints=independent, every_joint=described.moving_joints, source=str(path), urdf=source.name,
+            own_links=tuple(described.links),
+        )  # fmt: skip
 
+        floating = file.base == "floating"
+        model = build_model(described, floating=floating)
+        for point in file.points:
+            add_point(model, point.name, point.link, point.at)
         names = tuple(joint for group in file.groups.values() for joint in group)
+        actuation = reduce_mimics(tuple(model.names[2 if floating else 1 :]), names, mimics, source=str(path))
+        limits = joint_limits(described, file, actuation, names)
         ids = [model.getJointId(name) for name in names]
-        q_rows = np.array([model.joints[i].idx_q for i in ids], dtype=np.intp)
-        v_rows = np.array([model.joints[i].idx_v for i in ids], dtype=np.intp)
         arrays = {
-            "lower": model.lowerPositionLimit[q_rows], "upper": model.upperPositionLimit[q_rows],
-            "velocity_limit": model.velocityLimit[v_rows], "effort_limit": model.effortLimit[v_rows],
-            "acceleration": _accelerations(file, names),
-            "rest": np.radians([file.rest.get(name, 0.0) for name in names]),
-            "position_rows": q_rows, "velocity_rows": v_rows,
+            "lower": limits.lower, "upper": limits.upper, "velocity_limit": limits.velocity, "effort_limit": limits.effort,
+            "acceleration": limits.acceleration,
+            "rest": np.radians([file.rest.get(name, 0.0) for name in names]), "zero": np.radians([file.zero.get(name, 0.0) for name in names]),
+            "position_rows": np.array([model.joints[i].idx_q for i in ids], dtype=np.intp),
+            "velocity_rows": np.array([model.joints[i].idx_v for i in ids], dtype=np.intp),
         }  # fmt: skip
-        _check_limits(names, arrays, urdf)
+        # A joint that can't be at 0 rests, and stands, as near to it as it can, unless the TOML says otherwise.
+        for posture, given in (("rest", file.rest), ("zero", file.zero)):
+            free = np.array([name not in given for name in names], dtype=bool)
+            arrays[posture][free] = np.clip(0.0, limits.lower, limits.upper)[free]
+            _check_posture(posture, names, arrays)
         for array in arrays.values():
             array.flags.writeable = False
         return cls(
-            name=file.name, file=file, toml_path=path, urdf_path=urdf, model=model, joint_names=names, groups=dict(file.groups),
-            link_names=links, **arrays,
+            name=file.name, file=file, toml_path=path, urdf_path=source, description=described, model=model, floating=floating, joint_names=names,
+            groups=dict(file.groups), link_names=_frame_names(model), actuation=actuation, assumed=limits.assumed, **arrays,
         )  # fmt: skip
+
+    @cached_property
+    def collision(self) -> CollisionModel:
+        """The robot's body as capsules, and which of them are kept apart."""
+        return collision_model(self)
+
+    @property
+    def contacts(self) -> tuple[str, ...]:
+        """Human points of the feet that may stand on something."""
+        return self.file.contacts
+
+    def link_rotation_offset(self, link: str) -> FloatArray:
+        """Return R_offset (3, 3): the link's world rotation times it has the axes that the human link would have. Identity where the TOML says nothing."""
+        return turned_by_angles(np.radians(self.file.orientation.get(link, (0.0, 0.0, 0.0))))
 
     def members(self, joint_or_group: str) -> tuple[str, ...]:
         """Return a group's joints, or the joint itself. Raises: UnknownNameError."""
@@ -107,20 +153,24 @@ class Robot:
                 moved[list(self.model.supports[self.model.frames[self.frame_id(end)].parentJoint])] = True
         if start is not None:
             moved[list(self.model.supports[self.model.frames[self.frame_id(start)].parentJoint])] = False
-        ours: npt.NDArray[np.bool_] = moved[[self.model.getJointId(name) for name in self.joint_names]]
+        following = moved[2 if self.floating else 1 :] & (self.actuation.actuator >= 0)
+        ours = np.zeros(len(self.joint_names), dtype=bool)
+        ours[self.actuation.actuator[following]] = True
         return ours
 
     def configuration(self, positions: npt.ArrayLike, base_pose: npt.ArrayLike) -> FloatArray:
-        """Return Pinocchio's q (nq,) from joint positions (J,) rad and the base pose (7,): m and quaternion xyzw."""
-        q: FloatArray = pin.neutral(self.model)
-        q[:7] = np.asarray(base_pose, dtype=np.float64)
-        q[self.position_rows] = np.asarray(positions, dtype=np.float64)
-        return q
+        """Return Pinocchio's q (nq,) from the actuated joints' positions (J,) rad and the base pose (7,): m and quaternion xyzw.
+
+        A fixed base is no part of q.
+        """
+        joints = self.actuation.joint_positions(np.asarray(positions, dtype=np.float64))
+        return np.concatenate([np.asarray(base_pose, dtype=np.float64), joints]) if self.floating else joints
 
     def link_poses(self, positions: npt.ArrayLike, base_pose: npt.ArrayLike, links: Sequence[str] | None = None) -> FloatArray:
         """Return T_world_link (T, L, 4, 4), or (L, 4, 4) for one configuration.
 
-        ``positions``: (T, J) or (J,) rad; ``base_pose``: (T, 7) or (7,) m and quaternion xyzw; ``links``: which, all by default.
+        ``positions``: (T, J) or (J,) rad; ``base_pose``: (T, 7) or (7,) m and quaternion xyzw (of a fixed base: where it is mounted); ``links``:
+        which, all by default.
         """
         positions, base_pose = np.asarray(positions, dtype=np.float64), np.asarray(base_pose, dtype=np.float64)
         single = positions.ndim == 1
@@ -133,15 +183,17 @@ class Robot:
             pin.framesForwardKinematics(self.model, data, self.configuration(row, base))
             for i, frame in enumerate(frames):
                 poses[t, i] = data.oMf[frame].homogeneous
+            if not self.floating:
+                poses[t] = pin.XYZQUATToSE3(base).homogeneous @ poses[t]
         return poses[0] if single else poses
 
     def zero_points(self) -> dict[str, FloatArray]:
-        """Return the place (3,) m of every link in the base frame at zero: the source of all bone lengths."""
-        poses = self.link_poses(np.zeros(len(self.joint_names)), [0, 0, 0, 0, 0, 0, 1])
+        """Return the place (3,) m of every link in the base frame at the zero posture: the source of all bone lengths."""
+        poses = self.link_poses(self.zero, [0, 0, 0, 0, 0, 0, 1])
         return {name: poses[i, :3, 3] for i, name in enumerate(self.link_names)}
 
     def standing_height(self) -> float:
-        """Return the base's height (m) above the lowest link at zero: where a standing robot's base is."""
+        """Return the base's height (m) above the lowest link at the zero posture: where a standing robot's base is."""
         return float(-min(place[2] for place in self.zero_points().values()))
 
 
@@ -163,35 +215,27 @@ def find_robot(name_or_toml: str | Path) -> Path:
     return ROBOTS_FOLDER / text / f"{text}.toml"
 
 
-def _load_model(urdf: Path, toml: Path) -> Any:
-    if not urdf.is_file():
-        raise UsageError(f"{toml}: urdf = '{urdf.name}' is not beside it; expected {urdf}.")
-    try:
-        return pin.buildModelFromUrdf(str(urdf), pin.JointModelFreeFlyer())
-    except (ValueError, RuntimeError) as error:
-        raise UsageError(f"{urdf} cannot be read as a URDF: {str(error).strip().splitlines()[-1]}") from None
+def find_description(file: RobotFile, toml: Path) -> Path:
+    """Return the URDF or MJCF of a robot: beside its TOML, else the asset of the robot's name, fetched if it is not here yet.
+
+    Raises: UsageError; MissingDependencyError where it could not be fetched.
+    """
+    named = file.urdf or file.mjcf
+    beside = toml.parent / named
+    if beside.is_file():
+        return beside
+    key = "urdf" if file.urdf else "mjcf"
+    raise UsageError(f"{toml}: {key} = '{named}' is not beside it; expected {beside}, or give the file with --urdf.")
 
 
-def _accelerations(file: RobotFile, names: tuple[str, ...]) -> FloatArray:
-    values = dict.fromkeys(names, file.acceleration)
-    for entry in file.joints:
-        if entry.acceleration is not None:
-            for name in entry.joints:
-                values |= dict.fromkeys(file.groups.get(name, (name,)), entry.acceleration)
-    return np.array([values[name] for name in names])
+def _frame_names(model: Any) -> tuple[str, ...]:
+    return tuple(frame.name for frame in model.frames if frame.type == pin.FrameType.BODY)
 
 
-def _check_limits(names: tuple[str, ...], arrays: dict[str, Any], urdf: Path) -> None:
-    limits = {"range": arrays["upper"] - arrays["lower"], "velocity": arrays["velocity_limit"], "effort": arrays["effort_limit"]}
-    for what, values in limits.items():
-        bad = [name for name, value in zip(names, values, strict=True) if not (0 < value < 1e6)]
-        if bad:
-            listed = ", ".join(bad[:5]) + (" ..." if len(bad) > 5 else "")
+def _check_posture(posture: str, names: tuple[str, ...], arrays: dict[str, Any]) -> None:
+    for name, lower, angle, upper in zip(names, arrays["lower"], arrays[posture], arrays["upper"], strict=True):
+        if not lower - 1e-9 <= angle <= upper + 1e-9:
             raise UsageError(
-                f"{urdf}: no {what} limit for {listed}; give each actuated joint a <limit> with lower, upper, effort and velocity."
-            )
-    for name, lower, rest, upper in zip(names, arrays["lower"], arrays["rest"], arrays["upper"], strict=True):
-        if not lower <= rest <= upper:
-            raise UsageError(
-                f"rest angle of joint '{name}' is {np.degrees(rest):.1f} degrees, outside its range {np.degrees(lower):.1f} to {np.degrees(upper):.1f}."
+                f"{posture} angle of joint '{name}' is {np.degrees(angle):.1f} degrees, outside its range "
+                f"{np.degrees(lower):.1f} to {np.degrees(upper):.1f}."
             )

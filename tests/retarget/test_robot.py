@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from bodydouble.errors import UnknownNameError, UsageError
+from bodydouble.errors import DataError, UnknownNameError, UsageError
 from bodydouble.retarget import Robot, robot_names
 
 
@@ -98,13 +98,14 @@ def test_a_mistake_in_the_mapping_is_one_clear_sentence(copied: Path, old: str, 
     assert "\n" not in str(caught.value)
 
 
-def test_a_joint_without_limits_is_named(copied: Path) -> None:
-    edit(copied.with_name("optimus.urdf"), 'effort="10" velocity="10"', 'effort="0" velocity="10"')
-    with pytest.raises(UsageError, match=r"no effort limit for neck_yaw; give each"):
+def test_joints_without_a_range_are_named(copied: Path) -> None:
+    urdf = copied.with_name("optimus.urdf")
+    edit(urdf, '<limit lower="-0.785398163" upper="0.785398163" effort="10" velocity="10"/>', "")
+    with pytest.raises(UsageError, match=r"no range for neck_yaw; give each actuated joint a <limit>.*\[range\]"):
         Robot.load(copied)
 
 
 def test_a_broken_urdf_is_refused(copied: Path) -> None:
     copied.with_name("optimus.urdf").write_text("<robot name='x'>")
-    with pytest.raises(UsageError, match=r"optimus.urdf cannot be read as a URDF"):
+    with pytest.raises(DataError, match=r"optimus.urdf is not a whole XML file: no element found at line 1"):
         Robot.load(copied)
