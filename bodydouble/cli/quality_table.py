@@ -78,7 +78,7 @@ def assumed_texts(assumed: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _unit(unit: str) -> str:
-    return {"count": "", "%": " %"}.get(unit, f" {unit}")
+    return {"count": "", "1": "", "%": " %"}.get(unit, f" {unit}")
 
 
 def _number(value: float) -> str:

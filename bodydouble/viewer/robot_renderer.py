@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bodydouble.viewer.capsule_mesh import CapsuleMesh
 from bodydouble.viewer.ground import Ground
 from bodydouble.viewer.ray_scene import RayScene
 from bodydouble.viewer.robot_mesh import RobotMesh
@@ -34,8 +35,8 @@ class RobotRenderer:
     All triangles go into a new Open3D scene a frame: building it takes a tenth of the time of casting into it, and rays need no transform.
     """
 
-    def __init__(self, robot: Robot) -> None:
-        self._mesh = RobotMesh(robot)
+    def __init__(self, robot: Robot, mesh: RobotMesh | CapsuleMesh | None = None) -> None:
+        self._mesh = RobotMesh(robot) if mesh is None else mesh
         self._colours = linear(self._mesh.colours)
         self._grounds: dict[tuple[Any, ...], Ground] = {}
 
