@@ -175,13 +175,20 @@ class _Comparison:
         return _pool(1e3 * _norm(self.points[palm] - wanted[palm])[self.measured(palm)] for palm in self.palms if palm in wanted)
 
     def palm_orientations(self) -> FloatArray:
+        wanted = self.targets.rotations
         return _pool(
-            np.degrees(angles_between(self.turns[palm], self.targets.rotations[palm]))[
-                self.observed(*(tuple(f"{palm.split('_')[0]}_{name}" for name in any_of) for any_of in _PALM))
-            ]
-            for palm in self.palms
-            if palm in self.targets.rotations
+            np.degrees(angles_between(self.turns[palm], wanted[palm]))[self.palm_turned(palm)] for palm in self.palms if palm in wanted
         )
+
+    def palm_turned(self, palm: str) -> Mask:
+        """Return the frames (T,) in which the palm's orientation was measured: by its wrist and knuckles.
+
+        Motion capture may know how a hand is turned without its knuckles; where no camera looked and none of them was ever seen, the wrist will do.
+        """
+        side = palm.split("_")[0]
+        wrist, *knuckles = (tuple(f"{side}_{name}" for name in any_of) for any_of in _PALM)
+        turned = self.observed(*knuckles)
+        return self.observed(wrist) & (turned if self.motion.cameras or turned.any() else True)
 
     def fingertips(self) -> FloatArray:
         """Return distances (mm) of fingertips seen from their palm."""
@@ -255,7 +262,9 @@ class _Comparison:
         )
 
     def foot_depths(self) -> FloatArray:
-        """Return depths (mm) of contact points below the floor, planted or not."""
+        """Return depths (mm) of contact points below the floor, planted or not; none where no foot ever was, so that nobody knows where the floor is."""
+        if not any(down.any() for down in self.planted.values()):
+            return np.empty(0)
         zero = self.robot.zero_points()
         heights = {name: float(zero[contact_link(self.robot, name)][2]) for name in self.planted}
         sole = min(heights.values(), default=0.0)

@@ -129,6 +129,22 @@ def test_a_body_without_fingers_still_has_palms(case: Case) -> None:
     assert np.isnan(figures["fingertip_mm"])
 
 
+@pytest.mark.parametrize(("cameras", "known"), [((), True), (("cam1",), False)])
+def test_motion_capture_knows_how_a_hand_is_turned_without_its_knuckles(case: Case, cameras: tuple[str, ...], known: bool) -> None:
+    source = case.motion.landmark_source.copy()
+    source[:, [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("index", "pinky", "mcp"))]] = Source.INFERRED
+    case.motion = replace(case.motion, landmark_source=source, cameras=cameras, relabelled=np.zeros((len(cameras), 90), np.uint8))
+    assert np.isfinite(case.measured()["palm_orientation_deg"]) == known
+
+
+def test_without_a_planted_foot_nobody_knows_where_the_floor_is(case: Case) -> None:
+    base = case.trajectory.base_pose.copy()
+    base[:, 2] -= 0.5
+    free = {name: np.zeros(90, np.uint8) for name in FEET}
+    assert case.measured(base_pose=base)["foot_penetration_mm"] == pytest.approx(500.0)
+    assert np.isnan(case.measured(base_pose=base, contacts=free)["foot_penetration_mm"])
+
+
 def test_a_turned_palm_is_measured_as_an_angle_and_moves_no_fingertip(case: Case) -> None:
     turn = Rotation.from_euler("x", 1.5, degrees=True).as_matrix()
     for palm in ("left_hand", "right_hand"):
