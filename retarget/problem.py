@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pinocchio as pin
 
 from bodydouble.retarget.kernels.balance import Balance
-from bodydouble.retarget.kernels.collisions import Capsules
+from bodydouble.retarget.kernels.collisions import Capsules, pair_distances
 from bodydouble.retarget.kernels.tasks import KINDS, MOVES_AT, MOVES_OF, TURNS_INSIDE, Tasks
-from bodydouble.retarget.kernels.tree import Tree
+from bodydouble.retarget.kernels.tree import Tree, place, work_space
 from bodydouble.retarget.mapping import TaskEntry
 from bodydouble.retarget.robot import Robot
 
@@ -19,8 +19,10 @@ FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
 
 RELATIVE = ("relative_position", "relative_direction", "relative_orientation")
-COLLISION_WEIGHT = 600.0
-"""1/m: half a millimetre inside the margin costs as much as a palm that is 1 cm off."""
+COLLISION_WEIGHT = 2000.0
+"""1/m: a tenth of a millimetre inside the margin costs as much as a palm that is 5 mm off."""
+SPARED = 1e-3
+"""m: how much nearer than at rest parts may come that are near by design."""
 BALANCE_WEIGHT = 20.0
 """1/m."""
 
@@ -181,11 +183,22 @@ class Layout:
             for points in (collision.a, collision.b)
         ]
         chains = [[motion for motion in chain if self._owner(motion) >= 0] for chain in self.chains]
-        return Capsules(
-            joints, ends[0], ends[1], np.array(collision.radius), np.asarray(collision.pairs, dtype=np.int64).reshape(-1, 2),
-            np.cumsum([0] + [len(chain) for chain in chains]), np.array([m for chain in chains for m in chain], dtype=np.int64),
-            float(collision.margin), COLLISION_WEIGHT,
+        pairs = np.asarray(collision.pairs, dtype=np.int64).reshape(-1, 2)
+        capsules = Capsules(
+            joints, ends[0], ends[1], np.array(collision.radius), pairs, np.cumsum([0] + [len(chain) for chain in chains]),
+            np.array([m for chain in chains for m in chain], dtype=np.int64), np.full(len(pairs), float(collision.margin)), COLLISION_WEIGHT,
         )  # fmt: skip
+        return capsules._replace(margin=np.clip(self._gaps_at_rest(capsules) - SPARED, 0.0, capsules.margin))
+
+    def _gaps_at_rest(self, capsules: Capsules) -> FloatArray:
+        """Return how far apart (P,) m the two of each pair are at zero or at rest, whichever is less: parts that are near by design stay as near."""
+        tree, gaps, found = self.tree(), np.full(len(capsules.pairs), np.inf), np.empty(len(capsules.pairs))
+        placed = work_space(tree)
+        for positions in (np.clip(np.zeros(len(self.robot.rest)), self.robot.lower, self.robot.upper), np.array(self.robot.rest)):
+            place(tree, np.eye(3), np.zeros(3), positions, placed)
+            pair_distances(capsules, placed, found)
+            gaps = np.minimum(gaps, found)
+        return gaps
 
     def balance(self) -> Balance:
         """Return what moves the centre of mass: the part with the base."""

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.transform import Rotation
 from threadpoolctl import threadpool_limits
 
 from bodydouble.errors import DataError
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.progress import Progress, silent
-from bodydouble.retarget.dynamics import joint_torques
+from bodydouble.retarget.dynamics import inverse_dynamics
+from bodydouble.retarget.frame_by_frame import FrameSettings, empty_motion, solve_first, solve_next
+from bodydouble.retarget.kernels.collisions import pair_distances
+from bodydouble.retarget.kernels.frame import Motion, Problem
+from bodydouble.retarget.kernels.tree import place, work_space
+from bodydouble.retarget.limits import finite_accelerations
+from bodydouble.retarget.problem import Layout
 from bodydouble.retarget.robot import Robot
-from bodydouble.retarget.solver import FrameSolver, allowed_speed
-from bodydouble.retarget.targets import make_targets
+from bodydouble.retarget.standing import support_edges
+from bodydouble.retarget.targets import Targets, make_targets
 from bodydouble.retarget.trajectory import RobotTrajectory
+from bodydouble.retarget.undriven import allowed_speed, driven_joints, rest_weights
+from bodydouble.retarget.whole_trajectory import WholeSettings, refine
 
 FloatArray = npt.NDArray[np.float64]
 
-AT_SPEED_LIMIT = 0.999
-"""Share of a joint's speed limit from which a frame counts as held back by it."""
+AT_LIMIT = 0.995
+"""Share of a joint's limit of speed or acceleration from which a frame counts as held back by it."""
+TOUCHING_M = 1e-3
+"""Overlap of two capsules from which a frame is flagged."""
+CHUNK = 64
+"""Frames between two reports of progress."""
 
 
-# One thread: more of them only wait for each other on matrices of this size.
-@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
-def retarget(motion: HumanMotion, robot: Robot, *, progress: Progress = silent) -> RobotTrajectory:
-    """Move ``robot`` as the person moved, frame by frame, within its joint ranges and speeds.
+def retarget(motion: HumanMotion, robot: Robot, *, stream: bool = False, progress: Progress = silent) -> RobotTrajectory:
+    """Move ``robot`` as the person moved, within its ranges, speeds and accelerations, without hitting itself.
 
-    Sizes are matched as ``targets.py`` says. Flags: "task_unmet" (a task's error is above its ``unmet_above`` in the robot's file),
-    "velocity_limited" (some joint moves at its speed limit), "effort_exceeded" (some torque is above its limit), "not_driven" (no task at all).
+    Frame after frame first, then the whole trajectory at once; ``stream``: the first alone, as a live preview has it. Sizes are matched as
+    `skeleton_walk.py` says. Flags: "task_unmet" (a task's error is above its ``unmet_above`` in the robot's file), "unreachable" (that, though no
+    limit of speed or acceleration held the robot back), "velocity_limited", "acceleration_limited" (some joint is at that limit), "self_collision" (two parts
+    overlap by a millimetre or more), "effort_exceeded", "out_of_balance" (see `dynamics.py`), "not_driven" (no task at all).
 
     Raises: DataError if there is no frame or the times do not advance.
     """
@@ -37,36 +52,148 @@ def retarget(motion: HumanMotion, robot: Robot, *, progress: Progress = silent) 
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         at = int(np.argmax(~(np.diff(times) > 0))) + 1
         raise DataError(f"the times of the human motion do not advance at frame {at}; every frame needs a later time than the one before.")
+    return follow(make_targets(motion, robot), robot, times, frame=motion.frame, stream=stream, progress=progress)
 
-    targets = make_targets(motion, robot)
-    solver = FrameSolver(robot, targets)
-    speed = allowed_speed(robot, times, solver.driven)
-    configurations = np.empty((len(times), robot.model.nq))
-    errors = np.full((len(times), len(targets.tasks)), np.nan)
-    for t in range(len(times)):
-        solution = solver.next(t, configurations[t - 1], times[t] - times[t - 1], speed[t]) if t else solver.first()
-        configurations[t] = solution.q
-        errors[t] = solver.stack.errors(solution.residuals)
-        progress(t + 1, len(times))
 
-    positions = configurations[:, robot.position_rows]
-    velocities = finite_differences(times, positions)
-    torques = joint_torques(robot, times, configurations)
+def follow(
+    targets: Targets, robot: Robot, times_s: FloatArray, *, frame: str = "room", stream: bool = False, progress: Progress = silent,
+    whole: WholeSettings = WholeSettings(), frames: FrameSettings = FrameSettings(),
+) -> RobotTrajectory:  # fmt: skip
+    """Move ``robot`` as ``targets`` ask at ``times_s`` (T,): what ``retarget`` does once sizes are matched."""
+    layout = Layout(robot, targets.tasks)
+    problem = make_problem(layout, targets, times_s)
+    with threadpool_limits(limits=1, user_api="blas"):  # more of them only wait for each other on matrices of this size
+        began = time.perf_counter()
+        _warm_up(problem, layout, targets, frames, whole)
+        warm = time.perf_counter()
+        found = empty_motion(problem)
+        total = len(times_s) * (1 if stream else 2)
+        solve_first(problem, found, _start(robot, targets), frames)
+        for first in range(1, len(times_s), CHUNK):
+            last = min(first + CHUNK, len(times_s))
+            solve_next(problem, found, first, last, frames)
+            progress(last, total)
+        iterations = float(found.iterations.mean())
+        if not stream:
+            iterations += refine(
+                problem, found, layout.part_start, whole, progress=lambda done, count: progress(len(times_s) + done * len(times_s) / count, total)
+            )
+        done = time.perf_counter()
+        progress(total, total)
+        solver: dict[str, float | str] = {
+            "stage": "stream" if stream else "whole", "frames_per_second": len(times_s) / max(done - warm, 1e-9), "warmup_seconds": warm - began,
+            "iterations_mean": iterations, "collision_pairs": float(len(problem.capsules.pairs)),
+        }  # fmt: skip
+        return _trajectory(robot, layout, problem, targets, found, times_s, frame, solver)
+
+
+def make_problem(layout: Layout, targets: Targets, times_s: FloatArray) -> Problem:
+    """Return ``targets`` as the compiled loops take them."""
+    robot = layout.robot
+    frames, count = targets.weights.shape
+    vectors, rotations = np.zeros((frames, count, 3)), np.tile(np.eye(3), (frames, count, 1, 1))
+    for k, value in enumerate(targets.values):
+        if value.ndim == 2:
+            vectors[:, k] = np.nan_to_num(value)
+        else:
+            rotations[:, k] = np.where(np.isfinite(value), value, np.eye(3))
+    driven = driven_joints(robot, targets)
+    return Problem(
+        tree=layout.tree(), tasks=layout.tasks(targets.tasks), capsules=layout.capsules(), balance=layout.balance(),
+        times=np.array(times_s), vectors=vectors, rotations=rotations, weights=np.ascontiguousarray(targets.weights),
+        edges=support_edges(targets, times_s) if robot.floating else np.full((frames, 1, 3), np.nan),
+        rest=np.array(robot.rest), rest_weight=rest_weights(robot, driven), lower=np.array(robot.lower), upper=np.array(robot.upper),
+        speed=np.array(robot.velocity_limit), wanted_speed=allowed_speed(robot, times_s, driven), acceleration=np.array(robot.acceleration),
+    )  # fmt: skip
+
+
+def _start(robot: Robot, targets: Targets) -> FloatArray:
+    """Return T_world_base (4, 4) that the first frame starts from: where the base is first asked to be, else standing at the origin."""
+    pose = np.eye(4)
+    if not robot.floating:
+        return pose
+    seen = np.flatnonzero(np.isfinite(targets.base).all(axis=1))
+    if len(seen):
+        pose[:3, 3] = targets.base[seen[0], :3]
+        pose[:3, :3] = Rotation.from_quat(targets.base[seen[0], 3:]).as_matrix()
+    else:
+        pose[2, 3] = robot.standing_height()
+    return pose
+
+
+def _warm_up(problem: Problem, layout: Layout, targets: Targets, frames: FrameSettings, whole: WholeSettings) -> None:
+    """Have everything compiled before it is timed, on the first frames."""
+    short = min(len(problem.times), 5)
+    per_frame = ("times", "vectors", "rotations", "weights", "edges", "rest_weight", "wanted_speed")
+    few = problem._replace(**{name: np.ascontiguousarray(getattr(problem, name)[:short]) for name in per_frame})
+    found = empty_motion(few)
+    solve_first(few, found, _start(layout.robot, targets), frames)
+    solve_next(few, found, 1, short, frames)
+    refine(few, found, layout.part_start, whole)
+
+
+def _trajectory(
+    robot: Robot, layout: Layout, problem: Problem, targets: Targets, found: Motion, times_s: FloatArray, frame: str, solver: dict[str, float | str],
+) -> RobotTrajectory:  # fmt: skip
+    positions = np.array(found.positions)
+    base = np.concatenate([found.base_translation, continuous(Rotation.from_matrix(found.base_rotation).as_quat())], axis=1)
+    velocities, accelerations = finite_differences(times_s, positions), np.full(positions.shape, np.nan)
+    accelerations[2:] = finite_accelerations(times_s, positions)
+    errors = task_errors(targets, found.residuals)
     thresholds = np.array([np.inf if task.unmet_above is None else task.unmet_above for task in targets.tasks])
+    configurations = np.stack([robot.configuration(row, pose) for row, pose in zip(positions, base, strict=True)])
+    dynamics = inverse_dynamics(robot, times_s, configurations, targets.planted)
     with np.errstate(invalid="ignore"):
+        fast = (np.abs(velocities) >= AT_LIMIT * robot.velocity_limit).any(axis=1)
+        sudden = (np.abs(accelerations) >= AT_LIMIT * robot.acceleration).any(axis=1)
+        unmet = (errors > thresholds).any(axis=1)
         flags = {
-            "task_unmet": (errors > thresholds).any(axis=1),
-            "velocity_limited": (np.abs(velocities) >= AT_SPEED_LIMIT * robot.velocity_limit).any(axis=1),
-            "effort_exceeded": (np.abs(torques) > robot.effort_limit).any(axis=1),
+            "task_unmet": unmet,
+            "unreachable": unmet & ~fast & ~sudden,
+            "velocity_limited": fast,
+            "acceleration_limited": sudden,
+            "self_collision": overlap(problem, found) > TOUCHING_M,
             "not_driven": ~(targets.weights > 0).any(axis=1),
+            **dynamics.flags,
         }
     return RobotTrajectory(
-        robot=robot.name, times_s=times, frame=motion.frame, joint_names=robot.joint_names, joint_groups=robot.groups,
-        positions=positions, velocities=velocities, torques=torques, joint_source=targets.joint_source, base_pose=configurations[:, :7],
+        robot=robot.name, times_s=times_s, frame=frame, joint_names=robot.joint_names, joint_groups=robot.groups,
+        positions=positions, velocities=velocities, torques=dynamics.torques, joint_source=targets.joint_source, base_pose=base,
         lower=robot.lower, upper=robot.upper, velocity_limit=robot.velocity_limit, effort_limit=robot.effort_limit,
         task_errors={task.name: errors[:, k] for k, task in enumerate(targets.tasks)},
         flags={name: np.asarray(flag, dtype=np.uint8) for name, flag in flags.items()},
+        accelerations=accelerations, acceleration_limit=robot.acceleration, supported_torques=dynamics.supported_torques,
+        centre_of_pressure=dynamics.centre_of_pressure, support_margin=dynamics.support_margin,
+        contacts={name: np.asarray(mask, dtype=np.uint8) for name, mask in targets.planted.items()}, solver=solver,
     )  # fmt: skip
+
+
+def task_errors(targets: Targets, residuals: FloatArray) -> FloatArray:
+    """Return each task's error (T, K) in m or rad of residuals (T, K, 3); NaN where nothing was asked."""
+    errors: FloatArray = np.linalg.norm(residuals, axis=2)
+    for k, task in enumerate(targets.tasks):
+        if task.kind in ("direction", "relative_direction", "axis"):  # the chord between unit vectors
+            errors[:, k] = 2.0 * np.arcsin(np.clip(errors[:, k] / 2.0, 0.0, 1.0))
+    return errors
+
+
+def overlap(problem: Problem, found: Motion) -> FloatArray:
+    """Return how deep (T,) m the robot's parts are in each other, 0 where they are apart."""
+    depth = np.zeros(len(problem.times))
+    if len(problem.capsules.pairs):
+        placed, distances = work_space(problem.tree), np.empty(len(problem.capsules.pairs))
+        for t in range(len(depth)):
+            place(problem.tree, found.base_rotation[t], found.base_translation[t], found.positions[t], placed)
+            pair_distances(problem.capsules, placed, distances)
+            depth[t] = max(0.0, -float(distances.min()))
+    return depth
+
+
+def continuous(quaternions: FloatArray) -> FloatArray:
+    """Return the quaternions (T, 4) with signs chosen so that neighbours are near each other."""
+    turn = np.sum(quaternions[1:] * quaternions[:-1], axis=1) < 0
+    signs = np.concatenate([[1.0], np.where(np.cumsum(turn) % 2 == 1, -1.0, 1.0)])
+    return quaternions * signs[:, None]
 
 
 def finite_differences(times_s: FloatArray, positions: FloatArray) -> FloatArray:

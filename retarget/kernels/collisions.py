@@ -32,8 +32,8 @@ class Capsules(NamedTuple):
     """(1 + N + 1,) into ``chain``; row 0 is the base."""
     chain: IndexArray
     """Motions that move each joint and have a variable."""
-    margin: float
-    """m: what is kept between two capsules."""
+    margin: FloatArray
+    """(P,) m: what is kept between the two of a pair."""
     weight: float
     """Cost of 1 m inside the margin, before squaring."""
 
@@ -100,7 +100,7 @@ def pair_distances(capsules: Capsules, placed: Placed, out: FloatArray) -> None:
     for k in range(len(capsules.pairs)):
         c, d = capsules.pairs[k, 0], capsules.pairs[k, 1]
         out[k] = math.inf
-        if _may_touch(capsules, ends, c, d, capsules.margin):
+        if _may_touch(capsules, ends, c, d, capsules.margin[k]):
             between = segment_distance(ends[c, 0], ends[c, 1], ends[d, 0], ends[d, 1], near)
             out[k] = between - capsules.radius[c] - capsules.radius[d]
 
@@ -118,10 +118,10 @@ def add_collisions(tree: Tree, capsules: Capsules, placed: Placed, derivatives: 
     ww = capsules.weight * capsules.weight
     for k in range(len(capsules.pairs)):
         c, d = capsules.pairs[k, 0], capsules.pairs[k, 1]
-        if not _may_touch(capsules, ends, c, d, capsules.margin):
+        if not _may_touch(capsules, ends, c, d, capsules.margin[k]):
             continue
         between = segment_distance(ends[c, 0], ends[c, 1], ends[d, 0], ends[d, 1], near)
-        inside = capsules.margin - (between - capsules.radius[c] - capsules.radius[d])
+        inside = capsules.margin[k] - (between - capsules.radius[c] - capsules.radius[d])
         if inside <= 0.0:
             continue
         cost += 0.5 * ww * inside * inside

@@ -71,7 +71,7 @@ def task_residual(tasks: Tasks, k: int, placed: Placed, vector: FloatArray, rota
         R, a = placed.frame_rotation[at], tasks.axis[k]
         for i in range(3):
             out[i] = R[i, 0] * a[0] + R[i, 1] * a[1] + R[i, 2] * a[2] - vector[i]
-    elif kind == ORIENTATION or kind == RELATIVE_ORIENTATION:
+    elif kind in (ORIENTATION, RELATIVE_ORIENTATION):
         R = placed.frame_rotation[at]
         E, M = np.empty((3, 3)), np.empty((3, 3))
         for i in range(3):
@@ -88,7 +88,7 @@ def task_residual(tasks: Tasks, k: int, placed: Placed, vector: FloatArray, rota
     else:
         o = placed.frame_translation[of]
         dx, dy, dz = x[0] - o[0], x[1] - o[1], x[2] - o[2]
-        if kind == DIRECTION or kind == RELATIVE_DIRECTION:
+        if kind in (DIRECTION, RELATIVE_DIRECTION):
             length = max(math.sqrt(dx * dx + dy * dy + dz * dz), 1e-9)
             dx, dy, dz = dx / length, dy / length, dz / length
         if inside >= 0:
@@ -110,7 +110,7 @@ def task_jacobian(tasks: Tasks, k: int, placed: Placed, residual: FloatArray, ou
     first, last = tasks.entry_start[k], tasks.entry_start[k + 1]
     if kind == ABOVE and residual[2] >= 0.0:
         return
-    if kind == ORIENTATION or kind == RELATIVE_ORIENTATION:
+    if kind in (ORIENTATION, RELATIVE_ORIENTATION):
         K = np.empty((3, 3))
         inverse_left_jacobian(residual, K)
         if kind == RELATIVE_ORIENTATION:
@@ -138,7 +138,7 @@ def task_jacobian(tasks: Tasks, k: int, placed: Placed, residual: FloatArray, ou
             out[c, 2] += w[0] * ay - w[1] * ax
         return
     x = placed.frame_translation[at]
-    if kind == POSITION or kind == ABOVE:
+    if kind in (POSITION, ABOVE):
         for e in range(first, last):
             m, c = tasks.entry_motion[e], tasks.entry_column[e]
             w, v = placed.angular[m], placed.linear[m]
@@ -149,7 +149,7 @@ def task_jacobian(tasks: Tasks, k: int, placed: Placed, residual: FloatArray, ou
         return
     o = placed.frame_translation[of]
     dx, dy, dz = x[0] - o[0], x[1] - o[1], x[2] - o[2]
-    along = kind == DIRECTION or kind == RELATIVE_DIRECTION
+    along = kind in (DIRECTION, RELATIVE_DIRECTION)
     scale = 1.0
     if along:
         length = max(math.sqrt(dx * dx + dy * dy + dz * dz), 1e-9)

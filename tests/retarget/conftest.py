@@ -24,14 +24,26 @@ BODY_LANDMARKS = {
 FACE = {"nose": (0.1, 0.0), "eye": (0.08, 0.03), "ear": (0.0, 0.07), "mouth": (0.08, 0.02)}
 
 
-def smooth_positions(robot: Robot, times_s: FloatArray, *, seed: int = 0, amplitude: float = 0.35, rate_hz: float = 0.5) -> FloatArray:
-    """Return joint positions (T, J) that sway smoothly inside the ranges, starting anywhere."""
+def smooth_positions(robot: Robot, times_s: FloatArray, *, seed: int = 0, amplitude: float = 0.35, rate_hz: float = 0.5, apart: bool = False) -> FloatArray:
+    """Return joint positions (T, J) that sway smoothly inside the ranges, starting anywhere.
+
+    ``apart``: a little, with arms, legs and fingers away from each other, so that nothing touches.
+    """
+    amplitude = 0.12 if apart else amplitude
     rng = np.random.default_rng(seed)
     middle, half = (robot.lower + robot.upper) / 2, (robot.upper - robot.lower) / 2
     centre = np.clip(robot.rest, middle - 0.6 * half, middle + 0.6 * half)
     swing = np.minimum(amplitude * half, 0.8)
     phase, rate = rng.uniform(0, 2 * np.pi, len(middle)), rate_hz * rng.uniform(0.5, 1.0, len(middle))
     positions = centre + swing * np.sin(2 * np.pi * rate * times_s[:, None] + phase)
+    if apart:
+        for side in ("left", "right"):
+            for joint, shift in (("little_palm", 0.0), ("shoulder_roll", 0.5), ("hip_roll", 0.15), ("elbow", 0.4), ("knee", 0.3)):
+                column = robot.joint_names.index(f"{side}_{joint}")
+                positions[:, column] = 0.0 if joint == "little_palm" else positions[:, column] + shift
+            for finger, spread in (("index", 0.12), ("middle", 0.0), ("ring", -0.1), ("little", -0.2)):
+                column = robot.joint_names.index(f"{side}_{finger}_side")
+                positions[:, column] = 0.1 * (positions[:, column] - centre[column]) + spread
     return np.clip(positions, robot.lower, robot.upper)
 
 

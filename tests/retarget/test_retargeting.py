@@ -23,14 +23,8 @@ UNOBSERVABLE = ("little_palm",)
 
 @pytest.fixture(scope="module")
 def truth(robot: Robot, times_s: FloatArray, sway: Callable[..., FloatArray]) -> FloatArray:
-    positions = sway(robot, times_s, seed=2)
-    names = robot.joint_names
-    for side in ("left", "right"):
-        positions[:, names.index(f"{side}_little_palm")] = 0.0
-        # Arms and knees bent: where a limb is straight, a turn about it can be shared out in many ways.
-        positions[:, names.index(f"{side}_elbow")] += 0.4
-        positions[:, names.index(f"{side}_knee")] += 0.3
-    return positions
+    # Limbs apart, arms and knees bent: what the robot can't do without hitting itself it won't, and a turn about a straight limb can be shared out.
+    return sway(robot, times_s, seed=2, apart=True)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +40,7 @@ def test_a_motion_made_by_the_robot_is_recovered(robot: Robot, truth: FloatArray
     assert np.nanmax(recovered.task_errors["left_palm_position"]) < 5e-4
     assert np.nanmax(recovered.task_errors["right_index_tip_position"]) < 5e-4
     assert recovered.flags["task_unmet"].sum() == 0
-    assert limit_violations(recovered)[:2] == (0, 0)
+    assert limit_violations(recovered) == (0, 0, 0)
 
 
 def test_the_trajectory_is_complete(robot: Robot, recovered: RobotTrajectory, tmp_path: Path) -> None:
@@ -76,7 +70,7 @@ def test_the_direction_someone_faces_does_not_matter(robot: Robot, times_s: Floa
 def test_speed_limits_hold_when_the_person_is_too_fast(robot: Robot, person: Make, sway: Callable[..., FloatArray]) -> None:
     times = np.arange(40) / 60.0
     trajectory = retarget(person(times, sway(robot, times, amplitude=0.9, rate_hz=6.0)), robot)
-    assert limit_violations(trajectory)[:2] == (0, 0)
+    assert limit_violations(trajectory) == (0, 0, 0)
     assert trajectory.flags["velocity_limited"].any()
     assert np.abs(trajectory.velocities).max() <= 10.0 + 1e-6
 
@@ -92,7 +86,7 @@ def test_ranges_hold_and_it_is_said_when_the_target_cannot_be_reached(
     forearm = motion.link_names.index("left_forearm")
     poses[:, forearm, :3, 3] += [-0.6, 0.0, 0.3]
     trajectory = retarget(replace(motion, link_poses=poses), robot)
-    assert limit_violations(trajectory)[:2] == (0, 0)
+    assert limit_violations(trajectory) == (0, 0, 0)
     assert trajectory.flags["task_unmet"].all()
     assert np.isfinite(trajectory.positions).all()
 
@@ -104,7 +98,7 @@ def test_a_hand_without_an_estimate_goes_gently_to_rest_and_an_inferred_one_is_f
     times = np.arange(240) / 60.0
     fist = np.tile(truth[:1], (240, 1))
     fingers = [i for i, name in enumerate(robot.joint_names) if name.startswith("right_") and name.endswith(("_mcp", "_pip"))]
-    fist[:, fingers] = np.minimum(1.2, robot.upper[fingers])
+    fist[:, fingers] = np.minimum(0.8, robot.upper[fingers])
     motion = person(times, fist)
     for digit in ("thumb", "index", "middle", "ring", "little"):
         motion = hidden(motion, f"right_hand_{digit}", slice(60, 180), source)
@@ -114,12 +108,12 @@ def test_a_hand_without_an_estimate_goes_gently_to_rest_and_an_inferred_one_is_f
     finger = [robot.joint_names.index(name) for name in ("right_index_mcp", "right_ring_pip", "right_thumb_mcp")]
     assert (trajectory.joint_source[60:180, finger] == Source.INFERRED).all()
     meanwhile = robot.rest[finger] if source == Source.MISSING else fist[0, finger]
-    np.testing.assert_allclose(trajectory.positions[175, finger], meanwhile, atol=0.02 if source == Source.MISSING else 0.1)
+    np.testing.assert_allclose(trajectory.positions[140, finger], meanwhile, atol=0.02 if source == Source.MISSING else 0.1)
     np.testing.assert_allclose(trajectory.positions[235, finger], fist[0, finger], atol=0.02)
     if source == Source.MISSING:
         assert np.abs(trajectory.velocities[60:180, finger]).max() <= robot.file.regularisation.gentle_speed + 1e-6
     assert np.abs(trajectory.velocities[180, finger]).max() < 3.0
-    assert limit_violations(trajectory)[:2] == (0, 0)
+    assert limit_violations(trajectory) == (0, 0, 0)
 
 
 def test_a_stretch_without_anybody_holds_still(robot: Robot, times_s: FloatArray, truth: FloatArray, person: Make, hidden: Make) -> None:
@@ -129,15 +123,17 @@ def test_a_stretch_without_anybody_holds_still(robot: Robot, times_s: FloatArray
     assert np.isfinite(trajectory.base_pose).all()
     assert trajectory.flags["not_driven"][20:40].all()
     assert trajectory.flags["not_driven"].sum() == 20
-    np.testing.assert_allclose(trajectory.base_pose[20:40], np.tile(trajectory.base_pose[19], (20, 1)), atol=1e-6)
-    assert limit_violations(trajectory)[:2] == (0, 0)
+    assert np.ptp(trajectory.base_pose[20:40, :3], axis=0).max() < 0.02
+    assert limit_violations(trajectory) == (0, 0, 0)
+    live = retarget(motion, robot, stream=True)
+    np.testing.assert_allclose(live.base_pose[20:40], np.tile(live.base_pose[19], (20, 1)), atol=1e-6)
 
 
 def test_a_person_never_seen_leaves_the_robot_standing_at_rest(
     robot: Robot, times_s: FloatArray, truth: FloatArray, person: Make, hidden: Make
 ) -> None:
     trajectory = retarget(hidden(person(times_s[:3], truth[:3]), "", slice(None)), robot)
-    np.testing.assert_allclose(trajectory.positions, np.tile(robot.rest, (3, 1)), atol=1e-6)
+    np.testing.assert_allclose(trajectory.positions, np.tile(robot.rest, (3, 1)), atol=1e-3)
     assert (trajectory.joint_source == Source.INFERRED).all()
 
 
@@ -145,7 +141,7 @@ def test_one_frame_is_a_motion(robot: Robot, truth: FloatArray, person: Make) ->
     trajectory = retarget(person(np.array([0.0]), truth[:1]), robot)
     assert trajectory.positions.shape == (1, 78)
     assert np.isnan(trajectory.velocities).all()
-    assert limit_violations(trajectory)[:2] == (0, 0)
+    assert limit_violations(trajectory) == (0, 0, 0)
 
 
 def test_no_frames_and_times_that_stand_still_are_refused(robot: Robot, truth: FloatArray, person: Make) -> None:
@@ -159,4 +155,6 @@ def test_no_frames_and_times_that_stand_still_are_refused(robot: Robot, truth: F
 def test_progress_counts_frames(robot: Robot, times_s: FloatArray, truth: FloatArray, person: Make) -> None:
     seen: list[tuple[float, float]] = []
     retarget(person(times_s[:4], truth[:4]), robot, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [total for _, total in seen] == [8] * len(seen)
+    assert seen[-1] == (8, 8)
+    assert sorted(seen) == seen

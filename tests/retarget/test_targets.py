@@ -28,7 +28,9 @@ def weight(targets: Targets, name: str) -> FloatArray:
 def test_a_person_of_any_size_asks_the_robot_for_its_own_lengths(
     robot: Robot, times_s: FloatArray, sway: Callable[..., FloatArray], person: Make, size: float
 ) -> None:
-    positions = sway(robot, times_s)
+    positions = sway(robot, times_s, apart=True)  # hands that are near each other would keep their distance in metres
+    legs = [i for i, name in enumerate(robot.joint_names) if name in robot.groups["left_leg"] + robot.groups["right_leg"]]
+    positions[:, legs] = 0.0  # standing, so that the feet are planted all the time
     targets = make_targets(person(times_s, positions, size=size), robot)
     assert targets.scales == pytest.approx({"legs": 1 / size, "arms": 1 / size, "fingers": 1 / size})
     base = np.tile([0, 0, robot.standing_height(), 0, 0, 0, 1.0], (len(times_s), 1))

@@ -19,7 +19,7 @@ def problem(seed: int, n: int = 24) -> tuple[np.ndarray, np.ndarray]:
     return J.T @ J + 1e-3 * np.eye(n), rng.normal(size=n)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), width=st.floats(1e-4, 3.0))
 def test_the_answer_is_that_of_another_solver(seed: int, width: float) -> None:
     H, g = problem(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import coal
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bodydouble.retarget.kernels.collisions import segment_distance
@@ -26,6 +26,7 @@ def coal_distance(p0: np.ndarray, p1: np.ndarray, q0: np.ndarray, q1: np.ndarray
     return float(coal.distance(one, at_one, two, at_two, coal.DistanceRequest(), coal.DistanceResult()))
 
 
+@settings(deadline=None)
 @given(a=point, b=point, c=point, d=point)
 def test_segments_are_as_far_apart_as_coal_says_of_thin_capsules(a: tuple, b: tuple, c: tuple, d: tuple) -> None:
     p0, p1, q0, q1 = (np.array(v) for v in (a, b, c, d))
@@ -38,6 +39,7 @@ def test_segments_are_as_far_apart_as_coal_says_of_thin_capsules(a: tuple, b: tu
     assert abs(np.linalg.norm(near[0] - near[1]) - distance) < 1e-12
 
 
+@settings(deadline=None)
 @given(a=point, b=point, c=point, d=point)
 def test_no_two_points_of_the_segments_are_nearer(a: tuple, b: tuple, c: tuple, d: tuple) -> None:
     p0, p1, q0, q1 = (np.array(v) for v in (a, b, c, d))

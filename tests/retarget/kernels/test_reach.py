@@ -25,7 +25,7 @@ def excess(times: np.ndarray, q: np.ndarray) -> tuple[float, float, float]:
     return float(max((q - UPPER).max(), (LOWER - q).max())), float(np.abs(v).max() - SPEED[0]), float(np.abs(a).max() - ACCELERATION[0])
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     steps=st.lists(st.floats(0.002, 0.08), min_size=6, max_size=60),
     asked=st.lists(st.floats(-4, 4), min_size=7, max_size=7),
@@ -60,6 +60,7 @@ def test_a_lower_speed_for_now_is_reached_by_braking_not_by_a_jump() -> None:
     assert np.abs(np.diff(out[20:, 0])).max() * 60 < 0.5 + 1e-6
 
 
+@settings(deadline=None)
 @given(distance=st.floats(0, 3), dt=st.floats(1e-3, 0.1))
 def test_never_faster_towards_an_end_than_it_is_away(distance: float, dt: float) -> None:
     assert fastest_towards(distance, 60.0, dt) * dt <= distance + 1e-12

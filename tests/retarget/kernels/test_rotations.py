@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -20,6 +20,7 @@ def axis_of(x: float, y: float, z: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("angle", ANGLES)
+@settings(deadline=None)
 @given(x=component, y=component, z=component)
 def test_a_rotation_gives_back_its_vector(angle: float, x: float, y: float, z: float) -> None:
     v, out = axis_of(x, y, z) * angle, np.empty(3)
@@ -28,6 +29,7 @@ def test_a_rotation_gives_back_its_vector(angle: float, x: float, y: float, z: f
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-6, 1e-3, 0.7, 2.5])
+@settings(deadline=None)
 @given(x=component, y=component, z=component)
 def test_the_inverse_left_jacobian_is_the_rate_of_the_vector(angle: float, x: float, y: float, z: float) -> None:
     v, K, out = axis_of(x, y, z) * angle, np.empty((3, 3)), np.empty(3)
@@ -42,6 +44,7 @@ def test_the_inverse_left_jacobian_is_the_rate_of_the_vector(angle: float, x: fl
         np.testing.assert_allclose((forward - out) / (2 * h), K[:, i], atol=1e-7)
 
 
+@settings(deadline=None)
 @given(x=component, y=component, z=component)
 def test_turning_is_a_product_with_the_exponential_and_stays_a_rotation(x: float, y: float, z: float) -> None:
     R, out = Rotation.from_rotvec([0.3, -0.2, 1.0]).as_matrix(), np.empty((3, 3))
