@@ -1,0 +1,155 @@
+"""Which way is up in a file, how long its unit is, and whether its axes are right-handed: told by the body that moves in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.errors import DataError, UnknownNameError
+from bodydouble.retarget.mapping import FINGERS, SIDES
+from bodydouble.retarget.motions.rotations import known_rows, unit
+from bodydouble.retarget.motions.zero_pose import zero_offset
+
+FloatArray = npt.NDArray[np.float64]
+
+METRES: dict[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "inch/0.45": 0.0254 / 0.45}
+"""m of a unit. The last is what the CMU database's files are in."""
+DOUBT: dict[str, float] = {"m": 0.0, "cm": 0.0, "mm": 0.0, "inch": 0.2, "inch/0.45": 0.3}
+"""How much worse (log of the size) a person may fit a usual unit before a rare one is believed: a small child in cm is no giant in inches."""
+UPS = ("x", "y", "z", "-x", "-y", "-z")
+SIZES = (0.5, 1.6)
+"""Of an adult's: a person, child or giant, beyond these was not measured in that unit."""
+MIRRORED = -0.3
+"""Cosine between where a body's left and up say that it faces and where its feet or nose point, below which the axes are left-handed."""
+UP_SURE = 0.6
+"""Share of the trunk's direction that must be along one axis, on average, for that axis to be the upright one."""
+
+
+def to_z_up(up: str) -> FloatArray:
+    """Return the rotation (3, 3) from a file's axes, named by the one that points up, to z up.
+
+    The axes are exchanged in turn, so that the usual y up, z forward, x left becomes z up, x forward, y left. Raises: UnknownNameError.
+    """
+    name = re.sub(r"[ _-]*up$", "", up.strip().lower()).removeprefix("+")
+    if name not in UPS:
+        raise UnknownNameError("axis", up, "the axes that can point up", UPS)
+    axis = "xyz".index(name[-1])
+    turn = np.zeros((3, 3))
+    for row in range(3):
+        turn[row, (row + axis + 1) % 3] = 1.0
+    return np.diag([1.0, -1.0, -1.0]) @ turn if name[0] == "-" else turn
+
+
+def guess_unit(places: Mapping[str, FloatArray]) -> tuple[str, float]:
+    """Return the unit that makes the person's bones nearest to an adult's, and their size over an adult's in it.
+
+    ``places``: human point to (T, 3) in the file's unit. Raises: DataError where no unit makes a person of them, or no two of them are a bone.
+    """
+    size = body_size(places)
+    if not np.isfinite(size) or size <= 0:
+        raise DataError("its unit cannot be found: no bone between two of its points is long enough to tell the body's size.")
+    unit_name = min(METRES, key=lambda name: abs(np.log(size * METRES[name])) + DOUBT[name])
+    found = size * METRES[unit_name]
+    if not SIZES[0] <= found <= SIZES[1]:
+        raise DataError(
+            f"its body would be {found * 1.73:.3g} m tall in {unit_name}, and no better in {', '.join(n for n in METRES if n != unit_name)}: "
+            "these are no person's joints, or it is in an unknown unit."
+        )
+    return unit_name, found
+
+
+def check_unit(places: Mapping[str, FloatArray], metres: float, said: str) -> None:
+    """Raise DataError where a body in the unit that a file names has no person's size, and name the unit that would fit."""
+    size = body_size(places)
+    if not np.isfinite(size) or SIZES[0] <= size * metres <= SIZES[1]:
+        return
+    better = min(METRES, key=lambda name: abs(np.log(max(size, 1e-12) * METRES[name])) + DOUBT[name])
+    hint = f"; it looks like {better}" if SIZES[0] <= size * METRES[better] <= SIZES[1] else ""
+    raise DataError(f"it says {said}, but then its body would be {size * metres * 1.73:.3g} m tall{hint}.")
+
+
+def body_size(places: Mapping[str, FloatArray]) -> float:
+    """Return the median of bone lengths over typical ones: of limbs, else of hands; NaN where there is no bone."""
+    limbs = [
+        pair for side in SIDES for chain in (("thigh", "shank", "foot"), ("upper_arm", "forearm", "hand")) for pair in _pairs(side, chain)
+    ]
+    hands = [(f"{side}_hand", f"{side}_{finger}_proximal") for side in SIDES for finger in FINGERS]
+    hands += [
+        pair
+        for side in SIDES
+        for finger in FINGERS
+        for pair in _pairs(side, (f"{finger}_proximal", f"{finger}_middle", f"{finger}_distal"))
+    ]
+    widths = [("left_thigh", "right_thigh"), ("left_upper_arm", "right_upper_arm")]
+    for bones in (limbs, hands, widths):
+        ratios = [_length(places[a], places[b]) / np.linalg.norm(zero_offset(b, a)) for a, b in bones if a in places and b in places]
+        ratios = [ratio for ratio in ratios if np.isfinite(ratio) and ratio > 0]
+        if ratios:
+            return float(np.median(ratios))
+    return float("nan")
+
+
+def _pairs(side: str, chain: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(f"{side}_{a}", f"{side}_{b}") for a, b in pairwise(chain)]
+
+
+def _length(a: FloatArray, b: FloatArray) -> float:
+    lengths = np.linalg.norm(b - a, axis=1)
+    known = lengths[np.isfinite(lengths)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def find_up(places: Mapping[str, FloatArray], rest: Mapping[str, FloatArray] | None = None) -> str | None:
+    """Return the axis along which the trunk stands on average ("z", "-y", ...); of a file with a rest pose (1, 3) a point, where that one's does if the
+    frames do not tell. None where there is no trunk, or it lies in every direction.
+    """
+    for points in (places, rest or {}):
+        along = trunk_direction(points)
+        if along is None:
+            continue
+        axis = int(np.argmax(np.abs(along)))
+        if abs(along[axis]) >= UP_SURE:
+            return ("-" if along[axis] < 0 else "") + "xyz"[axis]
+    return None
+
+
+def trunk_direction(places: Mapping[str, FloatArray]) -> FloatArray | None:
+    """Return the mean over time of the unit vectors (3,) up the trunk, or from feet to pelvis where there is none; None where neither is known."""
+    for below, above in (
+        (("left_thigh", "right_thigh"), ("left_upper_arm", "right_upper_arm")),
+        (("left_thigh", "right_thigh"), ("neck",)),
+        (("pelvis",), ("neck",)),
+        (("pelvis",), ("left_upper_arm", "right_upper_arm")),
+        (("left_foot", "right_foot"), ("left_thigh", "right_thigh")),
+        (("left_upper_arm", "right_upper_arm"), ("head",)),
+    ):
+        if all(name in places for name in (*below, *above)):
+            start, end = (np.mean([places[name] for name in names], axis=0) for names in (below, above))
+            found = unit(end - start)
+            known = known_rows(found)
+            if known.any():
+                return np.asarray(found[known].mean(axis=0))
+    return None
+
+
+def is_mirrored(places: Mapping[str, FloatArray]) -> bool:
+    """Tell whether left and right contradict where feet or nose point: z is up, and the axes are left-handed (or the names exchanged)."""
+    for a, b in (("left_thigh", "right_thigh"), ("left_upper_arm", "right_upper_arm")):
+        if a in places and b in places:
+            facing = unit(np.cross(places[a] - places[b], np.array([0.0, 0.0, 1.0])))
+            pointing = [
+                unit(places[f"{side}_{end}"] - places[f"{side}_{start}"])
+                for side in SIDES
+                for start, end in (("foot", "toes"), ("foot", "toe_tip"))
+                if f"{side}_{start}" in places and f"{side}_{end}" in places
+            ]
+            if "nose" in places and "left_ear" in places and "right_ear" in places:
+                pointing.append(unit(places["nose"] - (places["left_ear"] + places["right_ear"]) / 2))
+            cosines = np.array([np.sum(facing * one, axis=1) for one in pointing])
+            if np.isfinite(cosines).any():
+                return bool(np.nanmedian(cosines) < MIRRORED)
+    return False
