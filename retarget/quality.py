@@ -281,12 +281,17 @@ class _Comparison:
         if names:
             wanted = [np.where(self.measured(name)[:, None], self.targets.points[name], np.nan) for name in names]
             figures["jerk_ratio"] = jerk_ratio(times, np.stack([self.points[n] for n in names], axis=1), np.stack(wanted, axis=1))
-        for figure, places in (("smoothness_sparc", self.points), ("smoothness_sparc_source", self.targets.unscaled)):
-            lengths = [
-                sparc_of_path(times, np.where(self.measured(palm)[:, None], places[palm], np.nan)) for palm in self.palms if palm in places
+        lengths = [
+            [
+                sparc_of_path(times, np.where(self.measured(palm)[:, None], places[palm], np.nan))
+                for places in (self.points, self.targets.unscaled)
             ]
-            known = [length for length in lengths if np.isfinite(length)]
-            figures[figure] = float(np.mean(known)) if known else np.nan
+            for palm in self.palms
+            if palm in self.targets.unscaled
+        ]
+        both = [pair for pair in lengths if np.isfinite(pair).all()]  # a person's palm that rests has no smoothness to compare with
+        if both:
+            figures["smoothness_sparc"], figures["smoothness_sparc_source"] = (float(value) for value in np.mean(both, axis=0))
         return figures
 
 

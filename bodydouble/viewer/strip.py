@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,16 +30,18 @@ MOMENTS = 10
 BODY_HEIGHT, HAND_HEIGHT = 340, 250
 NARROWEST, WIDEST = 190, 330
 """Size of one moment in px: as wide as what is to be seen."""
-GAP, FOOTER = 3, 30
+GAP, NOTES, FOOTER = 3, 52, 30
 BACKGROUND = (17, 19, 23)
 COLOURS = {Source.OBSERVED: (20, 96, 190), Source.INTERPOLATED: (226, 130, 20), Source.INFERRED: (138, 138, 146)}
 """Of bones, by the worst-known end."""
-UNMET = (214, 48, 40)
+UNMET, NOTE = (214, 48, 40), (255, 130, 120)
 FRACTION_BITS = 4
 AZIMUTH, ELEVATION = np.radians(35.0), np.radians(10.0)
 HAND_AZIMUTH = np.radians(60.0)
 """Counted from straight ahead: a little from the side, so that neither steps nor reaches are hidden."""
 MARGIN = 1.14
+FEET = slice(27, 33)
+"""Rows of ankles, heels and toes."""
 
 
 def draw_strip(
@@ -66,12 +68,16 @@ def strip(motion: HumanMotion, trajectory: RobotTrajectory, robot: Robot, *, mom
     shown = evenly_spaced(motion.times_s, moments)
     scene = _Scene(motion, trajectory, robot, shown)
     width, height = scene.cell
-    canvas = np.empty((2 * height + 3 * GAP + FOOTER, len(shown) * (width + GAP) + GAP, 3), np.uint8)
+    unmet = [unmet_at(trajectory, robot, frame) for frame in shown]
+    canvas = np.empty((2 * height + 3 * GAP + (NOTES if any(unmet) else 0) + FOOTER, len(shown) * (width + GAP) + GAP, 3), np.uint8)
     canvas[:] = BACKGROUND
     for column, frame in enumerate(shown):
         left = GAP + column * (width + GAP)
         canvas[GAP : GAP + height, left : left + width] = scene.person(frame, first=column == 0)
-        canvas[2 * GAP + height : 2 * GAP + 2 * height, left : left + width] = scene.robot_picture(frame, first=column == 0)
+        canvas[2 * GAP + height : 2 * (GAP + height), left : left + width] = scene.robot_picture(frame, first=column == 0)
+        for row, name in enumerate(unmet[column][:3]):
+            at = (left + 4, 2 * (GAP + height) + 16 + 15 * row)
+            write(canvas, shortened(name.replace("_", " "), width // 7), at, height=13, colour=NOTE)
     _footer(canvas, trajectory, shown)
     return canvas
 
@@ -108,7 +114,8 @@ class _Scene:
         vertices = {int(t): self._renderer.points(trajectory.positions[t], trajectory.base_pose[t]) for t in shown}
         self._azimuth = float(np.arctan2(forward[1], forward[0])) + (HAND_AZIMUTH if hands else AZIMUTH)
         side = np.array([-np.sin(self._azimuth), np.cos(self._azimuth)])
-        person = _framed({int(t): self._points[t, visible] for t in shown}, _centres(self._points[:, visible], hands), side)
+        seen = {int(t): self._points[t, visible] for t in shown}
+        person = _framed(seen, _centres(self._points[:, visible], hands), side, level=bool(hands))
         if hands and robot.floating:
             palms = [robot.file.skeleton[name] for name in _palms(hands) if name in robot.file.skeleton]
             places = robot.link_poses(trajectory.positions, trajectory.base_pose, palms)[:, :, :3, 3].mean(axis=1) if palms else None
@@ -116,9 +123,12 @@ class _Scene:
             offset = person.centres - np.nanmean([motion.landmarks[:, rows.start] for rows in hands], axis=0)
             robots = _Frame(near + np.nan_to_num(offset), person.low - 1.0, person.height, person.width)
         elif hands:
-            robots = _framed(vertices, np.tile(np.mean([_middle(v) for v in vertices.values()], axis=0), (motion.frames, 1)), side)
+            middle = np.mean([_middle(v) for v in vertices.values()], axis=0)
+            robots = _framed(vertices, np.tile(middle, (motion.frames, 1)), side, level=True)
         else:
             robots = _framed(vertices, trajectory.base_pose[:, :3].copy(), side)
+            if not np.isfinite(self._points[shown][:, FEET]).any():  # hips as high as the robot's: nobody saw what they stand on
+                person = replace(person, low=float(np.nanmedian(person.centres[:, 2]) - np.median(robots.centres[:, 2]) + robots.low))
         self._views = {"person": person, "robot": robots}
         self._height = MARGIN * max(person.height, robots.height)
         self._width = MARGIN * max(person.width, robots.width)
@@ -145,11 +155,8 @@ class _Scene:
         picture = self._renderer.render(self.trajectory.positions[frame], self.trajectory.base_pose[frame], view, ground_z=ground)
         if first:
             _label(picture, self.trajectory.robot)
-        names = unmet_at(self.trajectory, self.robot, frame)
-        if names or (self.trajectory.flags.get("task_unmet", np.zeros(frame + 1))[frame] == 1):
+        if unmet_at(self.trajectory, self.robot, frame):
             picture[:4], picture[-4:], picture[:, :4], picture[:, -4:] = UNMET, UNMET, UNMET, UNMET
-            for row, name in enumerate(names[:3]):
-                write(picture, shortened(name.replace("_", " "), 30), (9, 36 + 15 * row), height=13, colour=UNMET)
         return picture
 
     def _view(self, whom: str, frame: int) -> tuple[View, float]:
@@ -224,8 +231,11 @@ def _centres(points: FloatArray, hands: list[slice]) -> FloatArray:
     return np.stack([np.interp(index, known, centres[known, axis]) for axis in range(3)], axis=1)
 
 
-def _framed(points: dict[int, npt.NDArray[np.floating]], centres: FloatArray, side: FloatArray) -> _Frame:
-    """Return how high and wide a view must be that holds ``points`` (frame to (N, 3) m) around their centres; ``side`` (2,) is the picture's right."""
+def _framed(points: dict[int, npt.NDArray[np.floating]], centres: FloatArray, side: FloatArray, *, level: bool = False) -> _Frame:
+    """Return how high and wide a view must be that holds ``points`` (frame to (N, 3) m); ``side`` (2,) is the picture's right.
+
+    Sideways the view goes along with the centres; up and down only with ``level``.
+    """
     known = {t: p[np.isfinite(p).all(axis=1)] for t, p in points.items()}
     known = {t: p for t, p in known.items() if len(p)}
     if not known:
@@ -233,7 +243,7 @@ def _framed(points: dict[int, npt.NDArray[np.floating]], centres: FloatArray, si
     low, high = min(float(p[:, 2].min()) for p in known.values()), max(float(p[:, 2].max()) for p in known.values())
     reach = max(float(np.abs((p[:, :2] - centres[t, :2]) @ side).max()) for t, p in known.items())
     tall = max(float(np.abs(p[:, 2] - centres[t, 2]).max()) for t, p in known.items())
-    return _Frame(centres, low, max(high - low, 2 * tall if len(points) and reach < 0.4 else 0.0), 2 * reach)
+    return _Frame(centres, low, 2 * tall if level else high - low, 2 * reach)
 
 
 def _middle(points: npt.NDArray[np.floating]) -> FloatArray:

@@ -16,7 +16,7 @@ from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
 from bodydouble.retarget import Robot, RobotTrajectory
 from bodydouble.viewer.capsule_mesh import CapsuleMesh, capsule_mesh
-from bodydouble.viewer.strip import COLOURS, GAP, UNMET, draw_strip, evenly_spaced, strip, unmet_at
+from bodydouble.viewer.strip import COLOURS, FOOTER, GAP, NOTES, UNMET, draw_strip, evenly_spaced, strip, unmet_at
 
 FloatArray = npt.NDArray[np.float64]
 FRAMES = 12
@@ -75,10 +75,10 @@ def coloured(picture: Any, colour: tuple[int, int, int]) -> npt.NDArray[np.bool_
     return (np.abs(picture.astype(int) - colour) <= 3).all(axis=2)
 
 
-def cells(picture: Any, count: int) -> list[tuple[Any, Any]]:
-    """Return (person, robot) of each moment."""
+def cells(picture: Any, count: int, notes: int = 0) -> list[tuple[Any, Any]]:
+    """Return (person, robot) of each moment; ``notes`` is the height of the words below."""
     width = (picture.shape[1] - GAP) // count - GAP
-    height = (picture.shape[0] - 3 * GAP - 30) // 2
+    height = (picture.shape[0] - 3 * GAP - notes - FOOTER) // 2
     lefts = [GAP + k * (width + GAP) for k in range(count)]
     return [(picture[GAP : GAP + height, x : x + width], picture[2 * GAP + height : 2 * (GAP + height), x : x + width]) for x in lefts]
 
@@ -110,7 +110,7 @@ def test_a_moment_in_which_a_task_was_not_met_has_a_red_frame(person: HumanMotio
     spoilt = replace(trajectory, flags={"task_unmet": unmet}, task_errors=errors)
     assert unmet_at(spoilt, robot, FRAMES - 1) == ["left_palm_position", "right_palm_position"]
     assert unmet_at(spoilt, robot, 0) == []
-    (_, met), (_, marked) = cells(strip(person, spoilt, robot, moments=2), 2)
+    (_, met), (_, marked) = cells(strip(person, spoilt, robot, moments=2), 2, NOTES)
     assert coloured(marked[:4], UNMET).all()
     assert not coloured(met[:4], UNMET).any()
 
