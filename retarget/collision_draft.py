@@ -7,6 +7,7 @@ Fitting and looking for pairs takes seconds, so the result is kept: beside the T
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,13 @@ SHORTEST_BONE = 0.015
 def collision_model(robot: Robot) -> CollisionModel:
     """Return the capsules of a robot and the pairs to keep apart, from where they are kept or made now."""
     key = _key(robot)
+    margin = robot.file.collision.margin
     beside = robot.toml_path.with_name(KEPT)
     if beside.is_file():
         kept = CollisionModel.load(beside, key=key)
         if kept is not None:
-            return kept
-    return cached(
+            return replace(kept, margin=margin)
+    made = cached(
         "collision",
         key,
         ".json",
@@ -50,6 +52,7 @@ def collision_model(robot: Robot) -> CollisionModel:
         save=lambda model, path: model.save(path, key=key),
         load=lambda path: _loaded(path, key),
     )
+    return replace(made, margin=margin)
 
 
 def make_collision_model(robot: Robot) -> CollisionModel:
@@ -72,7 +75,7 @@ def make_collision_model(robot: Robot) -> CollisionModel:
         capsules = [capsule for capsule, keep in zip(capsules, needed, strict=True) if keep]
         links, joint_of, ends, radii = [link for link, _ in capsules], joint_of[needed], ends[needed], radii[needed]
     pairs = candidate_pairs(model, joint_of)
-    pairs = without_ignored(pairs, links, settings.ignore)
+    pairs = without_ignored(pairs, links, [*settings.ignore, *robot.description.excluded])
     pairs = without_spared(robot, pairs, joint_of, radii)
     pairs = can_meet(model, joint_of, ends, radii, pairs, postures, designed)
     return CollisionModel(
@@ -167,7 +170,7 @@ def _configurations(robot: Robot, positions: FloatArray) -> FloatArray:
 def _key(robot: Robot) -> str:
     file = robot.file
     return content_key(
-        RECIPE, robot.urdf_path, file.collision, file.base,
+        RECIPE, robot.urdf_path, [entry.model_dump() for entry in file.collision.capsules], [list(pair) for pair in file.collision.ignore], file.base,
         file.rest, file.zero, file.skeleton, file.range, {k: v.model_dump() for k, v in file.mimic.items()},
         [point.model_dump() for point in file.points], list(robot.joint_names),
     )  # fmt: skip

@@ -41,6 +41,25 @@ class Shape:
     file: str = ""
     """mesh only: as the file names it."""
 
+    def volume_and_inertia(self) -> tuple[float, FloatArray]:
+        """Return a primitive's volume (m^3) and its inertia (3, 3) m^2 about its centre, in its own axes, for 1 kg spread evenly."""
+        if self.kind == "box":
+            x, y, z = (s * s for s in self.size)
+            return self.size[0] * self.size[1] * self.size[2], np.diag([y + z, x + z, x + y]) / 12
+        radius = self.size[0]
+        ball = 4 / 3 * np.pi * radius**3
+        if self.kind == "sphere":
+            return ball, np.eye(3) * 0.4 * radius**2
+        length = self.size[1]
+        rod = np.pi * radius**2 * length
+        side, along = (3 * radius**2 + length**2) / 12, radius**2 / 2
+        if self.kind == "cylinder":
+            return rod, np.diag([side, side, along])
+        total = rod + ball
+        far = 0.4 * radius**2 + length**2 / 4 + 3 / 8 * length * radius
+        across = (rod * side + ball * far) / total
+        return total, np.diag([across, across, (rod * along + ball * 0.4 * radius**2) / total])
+
 
 @dataclass(frozen=True, eq=False)
 class Link:
@@ -84,6 +103,8 @@ class Description:
     mimics: dict[str, Mimic]
     notes: tuple[str, ...] = ()
     """What was left out or assumed while reading, in sentences."""
+    excluded: tuple[tuple[str, str], ...] = ()
+    """Pairs of links that the file itself says may touch."""
 
     @property
     def moving_joints(self) -> tuple[str, ...]:

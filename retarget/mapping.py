@@ -1,7 +1,10 @@
 """The robot file: which human part drives which robot part, how strongly, and what is known about each joint.
 
-A robot is a URDF and one TOML. In the TOML an entry with ``for = { side = ["left", "right"] }`` stands for one entry a combination of the
-values, with ``{side}`` replaced in every text of it.
+A robot is a URDF (or an MJCF) and one TOML. In the TOML an entry with ``for = { side = ["left", "right"] }`` stands for one entry a combination of
+the values, with ``{side}`` replaced in every text of it; in tables, {side} and {finger} do the same by themselves.
+
+``extends`` starts from another robot's TOML (a shipped robot's name, or a path): tables are merged, everything else is replaced, tasks by their name.
+``like`` takes over another robot's tasks for whatever parts both have.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from bodydouble.config import Settings, load_settings
+from bodydouble.config import Settings, parse_settings, read_toml
 from bodydouble.errors import UnknownNameError, UsageError
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
 
@@ -191,11 +194,18 @@ class RobotFile(Settings):
     name: str
     description: str = ""
     urdf: str = ""
-    """The robot's description, relative to the TOML, or the name of one that can be fetched; either this or ``mjcf``."""
+    """The robot's own file, relative to the TOML; either this or ``mjcf``. Where it is not there, the asset of the robot's name is asked."""
     mjcf: str = ""
     """The same, of an MJCF file."""
+    obtain: str = ""
+    """Where that file comes from, in words; shown where it is missing."""
+    like: str = ""
+    """A shipped robot whose tasks, and settings of the solver, this one takes over wherever both have the human part."""
     base: Literal["floating", "fixed"] = "floating"
     """fixed: an arm or a hand that hangs on something that doesn't move."""
+    mount: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Roll, pitch, yaw (degrees) of the root link in the base frame, for robots whose root link has not x forward, y left and z up when they stand as the
+    person does at zero; a left hand alone hangs down from it, palm to the right."""
     acceleration: PerJoint = 100.0
     """rad/s^2: one number, or a table of joints and groups in which ``default`` stands for the others; a [[joints]] entry comes first."""
     velocity: PerJoint = 10.0
@@ -206,6 +216,8 @@ class RobotFile(Settings):
     """Degrees, for joints whose file gives no range, or to narrow one."""
     mimic: dict[str, MimicEntry] = Field(default_factory=dict)
     """Joints that follow others, besides those that the robot's own file couples."""
+    uncoupled: tuple[str, ...] = ()
+    """Joints that the robot's own file couples to another, but that are to be moved by themselves."""
     points: tuple[PointEntry, ...] = ()
     groups: dict[str, tuple[str, ...]]
     """Every actuated joint in exactly one group, in the order in which joints are stored."""
@@ -226,7 +238,7 @@ class RobotFile(Settings):
     regularisation: Regularisation = Regularisation()
     solver: SolverSettings = SolverSettings()
     joints: tuple[JointEntry, ...] = ()
-    tasks: tuple[TaskEntry, ...]
+    tasks: tuple[TaskEntry, ...] = ()
 
     @field_validator("joints", "tasks", "points", mode="before")
     @classmethod
@@ -250,6 +262,8 @@ class RobotFile(Settings):
     def _one_description(self) -> RobotFile:
         if bool(self.urdf) == bool(self.mjcf):
             raise ValueError("give either `urdf` or `mjcf`, the file that describes the robot")
+        if not self.tasks and not self.like:
+            raise ValueError("give [[tasks]], or `like` with the name of the robot whose tasks these are")
         return self
 
 
@@ -278,12 +292,81 @@ def _fill(value: Any, names: dict[str, str]) -> Any:
     return value
 
 
-def load_robot_file(path: Path) -> RobotFile:
-    """Read a robot's TOML.
+ROBOTS_FOLDER = Path(__file__).with_name("robots")
 
-    Raises: UsageError naming the key, where a key is unknown, missing or of the wrong kind.
+
+def robot_names() -> tuple[str, ...]:
+    """Return the names of the shipped robots."""
+    return tuple(sorted(path.parent.name for path in ROBOTS_FOLDER.glob("*/*.toml") if path.stem == path.parent.name))
+
+
+def find_robot(name_or_toml: str | Path) -> Path:
+    """Return the TOML of a shipped robot, or the path that was given. Raises: UnknownNameError, UsageError."""
+    text = str(name_or_toml)
+    if text.endswith(".toml") or isinstance(name_or_toml, Path):
+        path = Path(name_or_toml)
+        if not path.is_file():
+            raise UsageError(f"robot file {path} does not exist; give the path of a robot's TOML, or one of: {', '.join(robot_names())}.")
+        return path
+    if text not in robot_names():
+        raise UnknownNameError("robot", text, "the shipped robots (or give the path of a TOML)", robot_names())
+    return ROBOTS_FOLDER / text / f"{text}.toml"
+
+
+def load_robot_file(path: Path) -> RobotFile:
+    """Read a robot's TOML, with what it extends and what it is like.
+
+    Raises: UsageError naming the key, where a key is unknown, missing or of the wrong kind; UnknownNameError for a robot that is not shipped.
     """
-    return load_settings(path, RobotFile)
+    file = parse_settings(_extended(path, ()), RobotFile, source=str(path))
+    if not file.like:
+        return file
+    other = load_robot_file(find_robot(file.like))
+    own = {task.name for task in file.tasks}
+    taken = tuple(task for task in _translated(other, file) if task.name not in own)
+    settings = {key: getattr(other, key) for key in ("source_weights", "regularisation", "solver") if key not in file.model_fields_set}
+    return file.model_copy(update={"tasks": (*taken, *file.tasks), **settings})
+
+
+def _extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the plain values of a TOML, on top of those of the one that it extends."""
+    values = read_toml(path)
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    beside = path.parent / str(base)
+    other = beside if str(base).endswith(".toml") and beside.is_file() else find_robot(str(base))
+    if other.resolve() in (*seen, path.resolve()):
+        raise UsageError(f"{path}: extends = '{base}' leads back to itself.")
+    start = _extended(other, (*seen, path.resolve()))
+    for key in ("urdf", "mjcf"):  # a file beside the other TOML, not beside this one
+        if start.get(key) and (other.parent / start[key]).is_file():
+            start[key] = str((other.parent / start[key]).resolve())
+    if "urdf" in values or "mjcf" in values:
+        start = {key: value for key, value in start.items() if key not in ("urdf", "mjcf")}
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(start.get(key), dict):
+            start[key] = start[key] | value
+        elif key == "tasks" and isinstance(value, list):
+            own = expand(value)
+            names = {entry.get("name") for entry in own if isinstance(entry, dict)}
+            start[key] = [entry for entry in expand(start.get(key, [])) if entry.get("name") not in names] + own
+        else:
+            start[key] = value
+    return start
+
+
+def _translated(other: RobotFile, file: RobotFile) -> list[TaskEntry]:
+    """Return another robot's tasks with this one's links, those for which it has the parts."""
+    part_of = {link: human for human, link in reversed(other.skeleton.items())}
+    tasks = []
+    for task in other.tasks:
+        links = {
+            key: file.skeleton.get(part_of[link]) for key in ("robot", "origin", "of") for link in (getattr(task, key),) if link is not None
+        }
+        if all(links.values()) and len(set(links.values())) == len(links) and (task.human is None or task.human in file.skeleton):
+            tasks.append(task.model_copy(update=links))
+    return tasks
 
 
 def check_names(
@@ -308,6 +391,7 @@ def check_names(
     missing = [joint for joint in joints if joint not in seen]
     if missing:
         raise UsageError(f"{source}: no group holds {', '.join(missing)}; each actuated joint of {urdf} must be in exactly one group.")
+    _known("joint", file.uncoupled, urdf, every_joint)
     for name, rule in file.mimic.items():
         _known("joint", (name, rule.joint), urdf, every_joint)
     for posture in (file.rest, file.zero):

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pinocchio as pin
 
 from bodydouble.retarget.description import Description, Joint, Link
+
+FloatArray = npt.NDArray[np.float64]
 
 UNLIMITED = 1e300
 """Stands for a limit that the file does not give; such joints are refused or given one later."""
 
 
-def build_model(description: Description, *, floating: bool) -> Any:
+def build_model(description: Description, *, floating: bool, mount: FloatArray | None = None) -> Any:
     """Return the pinocchio.Model of a robot: the same joints, frames and order as Pinocchio's own URDF reader gives, without its geometry.
+
+    ``mount``: rotation (3, 3) of the root link in the base frame.
 
     Building it from the description rather than from the file is what lets one path serve URDF and MJCF, and why meshes, mimic joints
     and continuous joints don't matter here.
@@ -27,7 +32,8 @@ def build_model(description: Description, *, floating: bool) -> Any:
         frame = model.addJointFrame(base)
     else:
         base, frame = 0, 0
-    carried = {description.root: (base, pin.SE3.Identity(), frame)}
+    stands = pin.SE3.Identity() if mount is None else pin.SE3(mount, np.zeros(3))
+    carried = {description.root: (base, stands, frame)}
     _add_body(model, description.links[description.root], carried)
     for joint in description.joints:
         parent, pose, frame = carried[joint.parent]

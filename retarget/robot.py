@@ -18,13 +18,13 @@ from bodydouble.retarget.collision_draft import collision_model
 from bodydouble.retarget.collision_model import CollisionModel
 from bodydouble.retarget.description import Description, read_description
 from bodydouble.retarget.joint_limits import joint_limits
-from bodydouble.retarget.mapping import RobotFile, check_names, load_robot_file
+from bodydouble.retarget.mapping import RobotFile, check_names, find_robot, load_robot_file, robot_names
 from bodydouble.retarget.pinocchio_model import add_point, build_model
 from bodydouble.retarget.urdf_description import turned_by_angles
 
 FloatArray = npt.NDArray[np.float64]
 
-ROBOTS_FOLDER = Path(__file__).with_name("robots")
+__all__ = ["Robot", "find_description", "find_robot", "robot_names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,9 @@ class Robot:
         file = load_robot_file(path)
         source = Path(description) if description is not None else find_description(file, path)
         described = read_description(source)
-        mimics = described.mimics | {name: Mimic(rule.joint, rule.ratio, rule.offset) for name, rule in file.mimic.items()}
+        mimics = {name: rule for name, rule in described.mimics.items() if name not in file.uncoupled} | {
+            name: Mimic(rule.joint, rule.ratio, rule.offset) for name, rule in file.mimic.items()
+        }
         independent = tuple(name for name in described.moving_joints if name not in mimics)
         links = (*described.links, *(point.name for point in file.points))
         check_names(
@@ -91,7 +93,7 @@ class Robot:
         )  # fmt: skip
 
         floating = file.base == "floating"
-        model = build_model(described, floating=floating)
+        model = build_model(described, floating=floating, mount=turned_by_angles(np.radians(file.mount)))
         for point in file.points:
             add_point(model, point.name, point.link, point.at)
         names = tuple(joint for group in file.groups.values() for joint in group)
@@ -195,24 +197,6 @@ class Robot:
     def standing_height(self) -> float:
         """Return the base's height (m) above the lowest link at the zero posture: where a standing robot's base is."""
         return float(-min(place[2] for place in self.zero_points().values()))
-
-
-def robot_names() -> tuple[str, ...]:
-    """Return the names of the shipped robots."""
-    return tuple(sorted(path.parent.name for path in ROBOTS_FOLDER.glob("*/*.toml") if path.stem == path.parent.name))
-
-
-def find_robot(name_or_toml: str | Path) -> Path:
-    """Return the TOML of a shipped robot, or the path that was given. Raises: UnknownNameError, UsageError."""
-    text = str(name_or_toml)
-    if text.endswith(".toml") or isinstance(name_or_toml, Path):
-        path = Path(name_or_toml)
-        if not path.is_file():
-            raise UsageError(f"robot file {path} does not exist; give the path of a robot's TOML, or one of: {', '.join(robot_names())}.")
-        return path
-    if text not in robot_names():
-        raise UnknownNameError("robot", text, "the shipped robots (or give the path of a TOML)", robot_names())
-    return ROBOTS_FOLDER / text / f"{text}.toml"
 
 
 def find_description(file: RobotFile, toml: Path) -> Path:

@@ -1,0 +1,300 @@
+"""From a body plan to links: which link is which human part, and where tips and soles are.
+
+Every entry says how it was found: "name", "geometry" or "guess", so that a person knows what to look at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from bodydouble.retarget.body_plan import BodyPlan, Finger, Hand, Limb, flexors, places
+from bodydouble.retarget.capsule_fitting import surface_points
+from bodydouble.retarget.description import Joint
+from bodydouble.retarget.part_names import part_of, words
+
+FloatArray = npt.NDArray[np.float64]
+
+CLAVICLE_ARM = 0.04
+"""m: a joint whose axis passes a shoulder further away than this carries the shoulder."""
+FORWARD_TOE = 0.05
+"""m that a toe joint is in front of the ankle."""
+
+
+@dataclass
+class DraftSkeleton:
+    """What was found."""
+
+    links: dict[str, str] = field(default_factory=dict)
+    """Human part to robot link, or point."""
+    found_by: dict[str, str] = field(default_factory=dict)
+    """Human part to "name", "geometry" or "guess"."""
+    points: dict[str, tuple[str, FloatArray]] = field(default_factory=dict)
+    """Name of a point that has no link to (link, place (3,) m in its frame)."""
+    elbows: dict[str, Joint] = field(default_factory=dict)
+    knees: dict[str, Joint] = field(default_factory=dict)
+    joints: dict[str, list[Joint]] = field(default_factory=dict)
+    """Group to its joints: neck, torso, {side}_clavicle, {side}_shoulder, {side}_elbow, {side}_wrist, {side}_hip, {side}_knee, {side}_ankle, {side}_toe,
+    {side}_{finger}."""
+    remarks: list[str] = field(default_factory=list)
+
+    def put(self, part: str, link: str, how: str) -> None:
+        """Note a part."""
+        self.links[part], self.found_by[part] = link, how
+
+
+def draft_skeleton(plan: BodyPlan) -> DraftSkeleton:
+    """Return the links of all human parts that a robot has."""
+    skeleton = DraftSkeleton()
+    if plan.pelvis is not None:
+        skeleton.put("pelvis", plan.pelvis, "geometry")
+    if plan.thorax is not None:
+        skeleton.put("thorax", plan.thorax, "geometry")
+        if len(plan.trunk_joints) > 1:
+            skeleton.put("spine", plan.trunk_joints[0].child, "geometry")
+    skeleton.joints["torso"] = list(plan.trunk_joints)
+    head = plan.limb("head")
+    if head is not None:
+        skeleton.joints["neck"] = head.joints
+        skeleton.put("head", head.joints[-1].child, _how(head))
+        if len(head.joints) > 1:
+            skeleton.put("neck", head.joints[0].child, _how(head))
+    for side in ("left", "right"):
+        leg, arm, hand = plan.limb("leg", side), plan.limb("arm", side), plan.hand(side)
+        if leg is not None:
+            _leg(plan, leg, skeleton)
+        if arm is not None:
+            _arm(plan, arm, skeleton)
+        if hand is not None:
+            if arm is None:
+                _hand_alone(plan, hand, skeleton)
+            for finger in hand.fingers.values():
+                _finger(plan, hand, finger, skeleton)
+    return skeleton
+
+
+def _how(limb: Limb) -> str:
+    return "name" if limb.named else "geometry"
+
+
+def _arm(plan: BodyPlan, arm: Limb, skeleton: DraftSkeleton) -> None:
+    side, how, poses = arm.side, _how(arm), plan.tree.poses()
+    elbow, sure = _bend(plan, arm, ("elbow", "forearm"))
+    if elbow is None:
+        skeleton.remarks.append(f"the {side} arm has no elbow that could be told; only its end is followed")
+        skeleton.joints[f"{side}_shoulder"] = arm.joints
+        skeleton.put(f"{side}_hand", arm.joints[-1].child, "guess")
+        return
+    row = arm.joints.index(elbow)
+    before, after = arm.joints[:row], arm.joints[row + 1 :]
+    clavicles, shoulder, centre = _ball_joint(poses, before)
+    if clavicles:
+        skeleton.put(f"{side}_clavicle", clavicles[-1].child, "geometry")
+    if shoulder:
+        skeleton.put(f"{side}_upper_arm", _nearest(poses, shoulder, centre), "geometry")
+    skeleton.put(f"{side}_forearm", elbow.child, "name" if sure else "geometry")
+    skeleton.put(f"{side}_hand", arm.joints[-1].child if after else arm.end, how)
+    skeleton.joints |= {f"{side}_clavicle": clavicles, f"{side}_shoulder": shoulder, f"{side}_elbow": [elbow], f"{side}_wrist": after}
+    skeleton.elbows[side] = elbow
+
+
+def _leg(plan: BodyPlan, leg: Limb, skeleton: DraftSkeleton) -> None:
+    side, how, poses = leg.side, _how(leg), plan.tree.poses()
+    knee, sure = _bend(plan, leg, ("knee",))
+    if knee is None:
+        skeleton.remarks.append(f"the {side} leg has no knee that could be told; only its end is followed")
+        skeleton.joints[f"{side}_hip"] = leg.joints
+        skeleton.put(f"{side}_foot", leg.joints[-1].child, "guess")
+        return
+    row = leg.joints.index(knee)
+    before, after = leg.joints[:row], leg.joints[row + 1 :]
+    toes = [joint for joint in after if part_of(joint.name, joint.child) == "toe"]
+    if not toes and len(after) > 1:
+        ankle = poses[after[0].child][:3, 3]
+        toes = [j for j in after[1:] if np.linalg.norm((poses[j.child][:3, 3] - ankle)[:2]) > FORWARD_TOE]
+    ankles = [joint for joint in after if joint not in toes]
+    carried, hip, centre = _ball_joint(poses, before)
+    hip = carried + hip
+    if hip:
+        skeleton.put(f"{side}_thigh", _nearest(poses, hip, centre), "geometry")
+    skeleton.put(f"{side}_shank", knee.child, "name" if sure else "geometry")
+    foot = (ankles[-1] if ankles else knee).child
+    if ankles:
+        skeleton.put(f"{side}_foot", foot, how)
+    if toes:
+        skeleton.put(f"{side}_toes", toes[-1].child, how)
+    skeleton.joints |= {f"{side}_hip": hip, f"{side}_knee": [knee], f"{side}_ankle": ankles, f"{side}_toe": toes}
+    skeleton.knees[side] = knee
+    _sole(plan, side, foot, toes[-1].child if toes else foot, skeleton)
+
+
+def _bend(plan: BodyPlan, limb: Limb, named: tuple[str, ...]) -> tuple[Joint | None, bool]:
+    """Return the joint in the middle of a limb, and whether its name says that it is: else the one that is far from both ends and turns across."""
+    for part in named:
+        joints = [joint for joint in limb.joints if part_of(joint.name) == part]
+        if joints and limb.joints.index(joints[0]) > 0:
+            return joints[0], True
+    if len(limb.joints) < 3:
+        return None, False
+    poses = plan.tree.poses()
+    origin = {joint.name: poses[joint.child][:3, 3] for joint in limb.joints}
+    start, end = origin[limb.joints[min(1, len(limb.joints) - 1)].name], origin[limb.joints[-1].name]
+    best, found = 0.02, None
+    for joint in limb.joints[1:]:
+        here = origin[joint.name]
+        out = end - here
+        length = float(np.linalg.norm(out))
+        across = abs(poses[joint.child][:3, :3] @ joint.axis @ out) / max(length, 1e-9) < 0.6
+        score = min(float(np.linalg.norm(here - start)), length)
+        if across and score > best:
+            best, found = score, joint
+    return found, False
+
+
+def _ball_joint(poses: dict[str, FloatArray], joints: list[Joint]) -> tuple[list[Joint], list[Joint], FloatArray]:
+    """Return the joints that carry a shoulder or hip, those that turn in it, and its place (3,) m: where the axes come nearest to each other."""
+    for first in range(max(1, len(joints) - 1)):
+        own = joints[first:]
+        centre = _crossing(poses, own[-2:] if len(own) > 1 else own)
+        if all(_off_axis(poses, joint, centre) < CLAVICLE_ARM for joint in own):
+            return joints[:first], own, centre
+    own = joints[-2:]
+    return joints[:-2], own, _crossing(poses, own) if own else np.zeros(3)
+
+
+def _crossing(poses: dict[str, FloatArray], joints: list[Joint]) -> FloatArray:
+    A, b = 1e-6 * np.eye(3), np.zeros(3)
+    for joint in joints:
+        pose = poses[joint.child]
+        axis = pose[:3, :3] @ joint.axis
+        across = np.eye(3) - np.outer(axis, axis)
+        A += across
+        b += across @ pose[:3, 3]
+    b += 1e-6 * poses[joints[0].child][:3, 3]
+    crossing: FloatArray = np.linalg.solve(A, b)
+    return crossing
+
+
+def _off_axis(poses: dict[str, FloatArray], joint: Joint, place: FloatArray) -> float:
+    pose = poses[joint.child]
+    return float(np.linalg.norm(np.cross(place - pose[:3, 3], pose[:3, :3] @ joint.axis)))
+
+
+def _nearest(poses: dict[str, FloatArray], joints: list[Joint], place: FloatArray) -> str:
+    distances = [round(float(np.linalg.norm(poses[joint.child][:3, 3] - place)), 3) for joint in joints]
+    return joints[len(distances) - 1 - int(np.argmin(distances[::-1]))].child
+
+
+def _hand_alone(plan: BodyPlan, hand: Hand, skeleton: DraftSkeleton) -> None:
+    """Put the hand of a robot that is nothing else: at its last wrist joint, else at a link that is called wrist, else at its root."""
+    side, wrist = hand.side, plan.tree.path(hand.palm)
+    skeleton.joints[f"{side}_wrist"] = wrist
+    if wrist:
+        skeleton.put(f"{side}_hand", hand.palm, "geometry")
+        skeleton.put(f"{side}_forearm", plan.root, "geometry")
+        return
+    named = [link for link in plan.tree.links_of[hand.palm] if "wrist" in words(link)]
+    skeleton.put(f"{side}_hand", named[0] if named else plan.root, "name" if named else "guess")
+
+
+def _finger(plan: BodyPlan, hand: Hand, finger: Finger, skeleton: DraftSkeleton) -> None:
+    side, name, how = hand.side, finger.name, "name" if finger.named else "geometry"
+    skeleton.joints[f"{side}_{name}"] = [joint for joint in finger.joints if joint.name not in plan.tree.mimics]
+    tip = f"{side}_{name}_tip"
+    named = [
+        link for link in plan.tree.links_of[finger.end] if link != finger.end and "tip" in link.lower() and _is_far(plan, link, finger.end)
+    ]
+    if named:
+        skeleton.put(tip, named[0], "name")
+    else:
+        point = tip if tip not in plan.tree.description.links else f"{tip}_point"
+        skeleton.points[point] = (finger.end, tip_of(plan, finger))
+        skeleton.put(tip, point, "guess")
+    if hand.gripper:
+        return
+    poses = plan.tree.poses()
+    if name == "thumb":
+        groups = places(plan.tree, poses, finger.joints)
+        parts = {1: ["proximal"], 2: ["proximal", "distal"]}.get(len(groups), ["metacarpal", "proximal", "distal"])
+        chosen = groups if len(groups) < 3 else [groups[0], groups[-2], groups[-1]]
+        for part, group in zip(parts, chosen, strict=True):
+            skeleton.put(f"{side}_thumb_{part}", group[-1].child, how)
+        return
+    hinges = [group[-1] for group in places(plan.tree, poses, flexors(plan.tree, finger))]
+    chosen_hinges = hinges if len(hinges) < 4 else [hinges[0], *hinges[-2:]]
+    for part, joint in zip(("proximal", "middle", "distal"), chosen_hinges, strict=False):
+        skeleton.put(f"{side}_{name}_{part}", joint.child, how)
+
+
+def _is_far(plan: BodyPlan, link: str, body: str) -> bool:
+    poses = plan.tree.poses()
+    return float(np.linalg.norm(poses[link][:3, 3] - poses[body][:3, 3])) > 0.005
+
+
+def tip_of(plan: BodyPlan, finger: Finger) -> FloatArray:
+    """Return where a finger ends (3,) m in the frame of its last body: the furthest point of its primitives, else twice its centre of mass."""
+    link = plan.tree.description.links[finger.end]
+    poses = plan.tree.poses()
+    frame = np.linalg.inv(poses[finger.end])
+    if any(shape.kind != "mesh" for shape in link.collision):
+        points = surface_points(tuple(shape for shape in link.collision if shape.kind != "mesh"), 0.003)
+        far = points[np.linalg.norm(points, axis=1).argmax()]
+        near = points[np.linalg.norm(points - far, axis=1) < 0.006]
+        centre: FloatArray = near.mean(axis=0)
+        return centre
+    if np.isfinite(link.mass) and np.linalg.norm(link.centre) > 0.004:
+        return 2 * link.centre
+    before = (frame @ poses[finger.joints[-2].child])[:3, 3] if len(finger.joints) > 1 else np.array([0.0, 0, -0.03])
+    # Nothing is known of the last part: as long as the one before, straight on.
+    return -before
+
+
+def _sole(plan: BodyPlan, side: str, foot: str, toes: str, skeleton: DraftSkeleton) -> None:
+    """Put heel and toe tip on the sole: on links that are called so, else where the foot's shapes end, else where its inertia says that it does."""
+    named = {
+        words: [link for link in plan.tree.links_of[body] if words in link.lower()] for words, body in (("heel", foot), ("toe_tip", toes))
+    }
+    how = "name"
+    guessed = None
+    for part, body in (("heel", foot), ("toe_tip", toes)):
+        if named[part]:
+            skeleton.put(f"{side}_{part}", named[part][0], "name")
+            continue
+        if guessed is None:
+            guessed, how = _extent(plan, foot)
+        place = guessed[0 if part == "heel" else 1]
+        poses = plan.tree.poses()
+        point = f"{side}_{part}"
+        skeleton.points[point] = (body, (np.linalg.inv(poses[body]) @ np.append(place, 1.0))[:3])
+        skeleton.put(point, point, how)
+
+
+def _extent(plan: BodyPlan, foot: str) -> tuple[tuple[FloatArray, FloatArray], str]:
+    """Return the hindmost and foremost place (3,) m of a foot on its sole, in the root frame at zero, and how they were found."""
+    tree, poses = plan.tree, plan.tree.poses()
+    clouds = []
+    for name in tree.links_of[foot]:
+        shapes = tuple(shape for shape in tree.description.links[name].collision if shape.kind != "mesh")
+        if shapes:
+            clouds.append(surface_points(shapes, 0.01) @ poses[name][:3, :3].T + poses[name][:3, 3])
+    ankle = poses[foot][:3, 3]
+    if clouds and np.ptp(np.concatenate(clouds)[:, 0]) > 0.06:
+        points = np.concatenate(clouds)
+        level = points[:, 2].min()
+        low = points[points[:, 2] < level + 0.03]
+        middle = (low[:, 1].max() + low[:, 1].min()) / 2
+        return (np.array([low[:, 0].min(), middle, level]), np.array([low[:, 0].max(), middle, level])), "geometry"
+    link = tree.description.links[foot]
+    soles = [poses[name][2, 3] for name in tree.links_of[foot] if "sole" in words(name)]
+    if np.isfinite(link.mass) and link.mass > 0.1:
+        # An even box with the link's inertia, standing along the axes that it has at zero.
+        R = poses[foot][:3, :3]
+        moments = np.diag(R @ link.inertia @ R.T)
+        half = np.sqrt(np.clip(1.5 / link.mass * (moments.sum() - 2 * moments), 1e-6, None))
+        centre = poses[foot][:3, 3] + R @ link.centre
+        level = min(soles) if soles else centre[2] - half[2]
+        return (np.array([centre[0] - half[0], centre[1], level]), np.array([centre[0] + half[0], centre[1], level])), "guess"
+    level = min(soles) if soles else ankle[2] - 0.06
+    return (np.array([ankle[0] - 0.06, ankle[1], level]), np.array([ankle[0] + 0.16, ankle[1], level])), "guess"
