@@ -12,7 +12,9 @@ from bodydouble.hand_pose.clock_check import clock_offsets
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES, LEFT_HAND, POSE, RIGHT_HAND, Landmarks
 from bodydouble.hand_pose.reprojection import reprojection_residuals, sees_bodies
-from bodydouble.retarget import RobotTrajectory, limit_violations
+from bodydouble.retarget import Robot, RobotTrajectory, limit_violations
+from bodydouble.retarget.quality import quality_figures as robot_figures
+from bodydouble.retarget.targets import make_targets
 
 BONES = [
     (f"{side}_{one}", f"{side}_{two}")
@@ -24,10 +26,18 @@ HAND_SHARE = 0.5
 """A hand is observed in a frame when at least this share of its landmarks is."""
 
 
+ON_ROBOT = ("self_penetration_mm", "foot_skate_mm_per_s", "out_of_balance_pct")
+"""Of the figures of a retargeted motion, those that say whether a robot could do it; the others are errors to targets, which ``task_unmet_pct`` counts."""
+
+
 def quality_figures(
-    motion: HumanMotion, landmarks: Landmarks, rig: Rig, trajectory: RobotTrajectory, frame_sets: FrameSets | None = None
-) -> dict[str, float]:
-    """Return figure name to value, NaN for one that could not be computed; units are in ``quality.toml``."""
+    motion: HumanMotion, landmarks: Landmarks, rig: Rig, trajectory: RobotTrajectory, frame_sets: FrameSets | None = None,
+    robot: Robot | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Return figure name to value, NaN for one that could not be computed; units are in ``quality.toml``.
+
+    ``robot``: the one that moves in ``trajectory``; without it nothing is said of its capsules and feet.
+    """
     reprojection = reprojection_residuals(motion, landmarks, rig)
     violations = limit_violations(trajectory)
     hands = np.stack([(motion.landmark_source[:, rows] == Source.OBSERVED).mean(axis=1) for rows in (LEFT_HAND, RIGHT_HAND)])
@@ -50,6 +60,9 @@ def quality_figures(
     }
     if violations.acceleration is not None:
         figures["acceleration_limit_violations"] = float(violations.acceleration)
+    if robot is not None:
+        on_robot = robot_figures(trajectory, motion, robot, make_targets(motion, robot))
+        figures |= {name: on_robot[name] for name in ON_ROBOT if math.isfinite(on_robot[name])}  # a robot without feet has none to skate
     if motion.camera_poses is None and not sees_bodies(landmarks):
         del figures["body_observed_pct"]  # nobody asked for it: hands alone were filmed
     if frame_sets is not None and len(frame_sets.cameras) > 1:

@@ -121,7 +121,7 @@ def process(
         landmarks=landmarks,
         rig=rig,
         recording=_recording_info(recording, frame_sets),
-        quality=judge(quality_figures(motion, landmarks, rig, trajectory, frame_sets)),
+        quality=judge(quality_figures(motion, landmarks, rig, trajectory, frame_sets, robot)),
         provenance=_provenance(prepared, robot, settings),
     )
     # Closed also after an error: a decoding thread that outlives the interpreter aborts the process.
@@ -229,7 +229,8 @@ def _retarget(motion: HumanMotion, robot: Robot, progress: Callable[[float, floa
 
 def _code_of(*packages: Any) -> str:
     """Return a key of the source of whole stages: a result made by other code is another result."""
-    files = [path for package in packages for path in sorted(Path(package.__file__).parent.glob("*.py"))]
+    folders = [Path(package.__file__).parent for package in packages]
+    files = [path for folder in folders for path in (*sorted(folder.glob("*.py")), *sorted(folder.glob("kernels/*.py")))]
     return content_key([[path.name, path] for path in files])
 
 

@@ -34,6 +34,8 @@ class Field:
     mask: str = ""
     quaternion_order: str = ""
     optional: bool = False
+    unlimited: bool = False
+    """Values may be infinite: a limit that nobody gives."""
 
     @property
     def group(self) -> str:
@@ -60,7 +62,7 @@ FIELDS: tuple[Field, ...] = (
     Field("robot/lower", "float64", ("J",), "rad", "lower end of the joint's range"),
     Field("robot/upper", "float64", ("J",), "rad", "upper end of the joint's range"),
     Field("robot/velocity_limit", "float64", ("J",), "rad/s", "largest speed"),
-    Field("robot/effort_limit", "float64", ("J",), "N m", "largest torque"),
+    Field("robot/effort_limit", "float64", ("J",), "N m", "largest torque; infinite where nobody says", unlimited=True),
     Field("robot/task_errors/*", "float64", ("T",), "m or rad", "a task's error after the solve; NaN without target", missing="nan"),
     Field("robot/flags/*", "uint8", ("T",), FLAG, "frames to look at, by reason"),
     Field(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,7 +16,7 @@ import pytest
 
 from bodydouble.atomic import OutOfSpaceError
 from bodydouble.capture import ABSENT
-from bodydouble.datasets import read_episode, write_episode
+from bodydouble.datasets import read_episode, validate_episode, write_episode
 from bodydouble.datasets.schema import FIELDS
 from bodydouble.errors import DataError, FileExistsUsageError, UsageError
 
@@ -40,6 +41,39 @@ def test_everything_written_is_read_back_the_same(simulated_episode, simulated_i
                 assert other == value
     np.testing.assert_array_equal(read.rig.cameras["wide"].T_body_camera, episode.rig.cameras["wide"].T_body_camera)
     assert read.rig.cameras["wide"].model == episode.rig.cameras["wide"].model
+
+
+def complete(trajectory):
+    """The same trajectory with everything that is optional."""
+    shape = trajectory.positions.shape
+    return replace(
+        trajectory, accelerations=np.full(shape, np.nan), acceleration_limit=np.full(shape[1], 100.0), supported_torques=np.full(shape, 2.0),
+        centre_of_pressure=np.full((shape[0], 2), 0.1), support_margin=np.array([np.nan, 0.02, 0.03, np.nan]),
+        contacts={"left_heel": np.array([0, 1, 1, 0], np.uint8)}, solver={"stage": "whole", "collision_pairs": 12.0},
+        effort_limit=np.array([50.0, np.inf, 50.0]),
+    )  # fmt: skip
+
+
+def test_accelerations_contacts_and_what_holds_the_robot_up_are_kept_and_valid(simulated_episode, simulated_images, tmp_path):
+    episode = simulated_episode()
+    episode = replace(episode, trajectory=complete(episode.trajectory))
+    write_episode(tmp_path / "e.h5", episode, images=simulated_images(episode))
+    read = read_episode(tmp_path / "e.h5").trajectory
+    for name in ("accelerations", "acceleration_limit", "supported_torques", "centre_of_pressure", "support_margin", "effort_limit"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(episode.trajectory, name), err_msg=name)
+    assert read.contacts["left_heel"].tolist() == [0, 1, 1, 0]
+    assert read.solver == episode.trajectory.solver
+    assert all(check.verdict != "FAIL" for check in validate_episode(tmp_path / "e.h5"))
+    with h5py.File(tmp_path / "e.h5") as file:
+        assert file["robot/support_margin"].attrs["unit"] == "m"
+        assert file["robot/accelerations"].attrs["unit"] == "rad/s^2"
+
+
+def test_an_episode_from_before_there_were_accelerations_is_read_and_valid(written_episode):
+    with h5py.File(written_episode) as file:
+        assert not {"accelerations", "contacts", "support_margin"} & set(file["robot"])
+    assert read_episode(written_episode).trajectory.acceleration_limit is None
+    assert all(check.verdict != "FAIL" for check in validate_episode(written_episode))
 
 
 def test_images_come_back_rgb_and_a_dropped_frame_is_none(written_episode):

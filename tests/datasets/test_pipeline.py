@@ -103,7 +103,10 @@ def test_one_camera_without_a_rig_is_graded_no_better_than_c_and_says_what_was_a
     assert {"cam04.focal_px", "cam04.roll_rad", "cam04.pitch_rad", "stature"} == set(episode.assumed)
     assert episode.grade in ("C", "D")
     assert episode.motion.frame == "camera"
-    assert episode.quality["joint_limit_violations"].value == 0
+    for limit in ("joint", "velocity", "acceleration"):
+        assert episode.quality[f"{limit}_limit_violations"].value == 0
+    assert episode.quality["self_penetration_mm"].value < 1
+    assert episode.trajectory.solver["stage"] == "whole"
 
 
 def test_an_existing_episode_is_left_alone_and_nothing_is_done(recording, tmp_path, must_not_start):

@@ -28,6 +28,23 @@ def test_a_whole_episode_passes_every_check(written_episode):
     assert {"schema", "times", "missing values", "joint ranges", "joint speeds", "images", "grade"} <= {check.name for check in checks}
 
 
+def test_a_joint_that_changes_its_speed_too_suddenly_fails_where_the_limit_is_stored(written_episode):
+    with h5py.File(written_episode, "r+") as file:
+        file["robot/acceleration_limit"] = np.full(3, 10.0)
+    assert not failures(written_episode)
+    change(written_episode, "robot/positions", lambda p: p.__setitem__((1, 1), p[1, 1] + 0.01))
+    assert [(check.name, check.found) for check in failures(written_episode)] == [
+        ("joint accelerations", "2 values: left_elbow more sudden than its limit")
+    ]
+
+
+def test_a_limit_that_nobody_gives_is_infinite_and_a_position_never_is(written_episode):
+    change(written_episode, "robot/effort_limit", lambda limit: limit.__setitem__(0, np.inf))
+    assert not failures(written_episode)
+    change(written_episode, "robot/upper", lambda limit: limit.__setitem__(0, np.inf))
+    assert any("robot/upper holds infinite values" in check.found for check in failures(written_episode))
+
+
 def test_every_failure_has_a_remedy(written_episode):
     change(written_episode, "robot/positions", lambda p: p.__setitem__((1, 1), 5.0))
     assert all(check.remedy for check in failures(written_episode))
