@@ -1,0 +1,287 @@
+"""The Unitree G1 on two OMOMO clips, beside OmniRetarget, scored by a judge that knows neither; prints one table.
+
+    .venv/bin/python tests/benchmarks/retargeting_g1.py --peer-python ~/peers/bin/python [--wheel holosoma_retargeting-0.1.0-py3-none-any.whl] [--frames 60]
+
+Clips, model and OmniRetarget itself are in the `holosoma-retargeting` 0.1.0 wheel, which is downloaded unless --wheel names it. It is for comparison, never
+for tuning, and nothing of it stays. The judge is ../shared/judges/score_g1.py: key points after the best scale and shift, limb directions, sliding,
+floating and sinking soles, links that overlap by more than 1 cm; it runs in the peers' environment. OmniRetarget takes a second a frame: --frames shortens
+the clips for everybody, --stored FOLDER takes its results from an earlier run that --keep FOLDER wrote. Times are wall times of the solve, one thread.
+
+    python -m venv ~/peers && ~/peers/bin/pip install numpy==2.3.5 mujoco==3.3.7 torch==2.13.0 cvxpy trimesh viser yourdfpy libigl smplx tyro tqdm jinja2
+
+OmniRetarget fails with numpy 2.4 and loads its models from the wheel. GMR is not on the package index and takes no part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from retargeting_peers import ask
+from rich.console import Console
+from rich.table import Table
+
+from bodydouble.errors import BodydoubleError
+from bodydouble.retarget import Robot, retarget
+from bodydouble.retarget.limits import finite_rates
+from bodydouble.retarget.motions import read_motion
+from bodydouble.retarget.targets import make_targets
+
+FloatArray = npt.NDArray[np.float64]
+
+JUDGE = Path(__file__).resolve().parents[3] / "shared" / "judges" / "score_g1.py"
+CLIPS = ("sub3_largebox_003", "sub10_largebox_049")
+RATE_HZ = 30.0
+COLUMNS, JOINTS_AT, JOINTS = 591, 162, 52
+"""A clip is (T, 591): 52 joints in m, z up, start at column 162."""
+BODY = {"Pelvis": "Hips", "Torso": "Spine", "Spine": "Spine1", "Neck": "Neck", "Head": "Head"} | {
+    f"{short}_{theirs}": f"{side}{name}"
+    for short, side in (("L", "Left"), ("R", "Right"))
+    for theirs, name in {"Hip": "UpLeg", "Knee": "Leg", "Ankle": "Foot", "Toe": "ToeBase", "Thorax": "Shoulder", "Shoulder": "Arm", "Elbow": "ForeArm",
+                         "Wrist": "Hand"}.items()
+}  # fmt: skip
+"""OMOMO's name of a joint to the name that OptiTrack has for it; its third spine joint has none."""
+FINGERS = ("Index", "Middle", "Pinky", "Ring", "Thumb")
+G1_TOML = """\
+name = "g1"
+description = "Unitree G1, 29 joints, no fingers"
+urdf = "models/g1/g1_29dof.urdf"
+base = "floating"
+acceleration = 200.0
+contacts = ["left_heel", "left_toe_tip", "right_heel", "right_toe_tip"]
+
+[zero]  # arms hang straight
+left_elbow_joint = 90.0
+right_elbow_joint = 90.0
+
+[rest]
+left_shoulder_roll_joint = 10.0
+right_shoulder_roll_joint = -10.0
+left_elbow_joint = 60.0
+right_elbow_joint = 60.0
+left_hip_pitch_joint = -10.0
+right_hip_pitch_joint = -10.0
+left_knee_joint = 20.0
+right_knee_joint = 20.0
+left_ankle_pitch_joint = -10.0
+right_ankle_pitch_joint = -10.0
+
+[skeleton]
+pelvis = "pelvis"
+thorax = "torso_link"
+"{side}_upper_arm" = "{side}_shoulder_roll_link"
+"{side}_forearm" = "{side}_elbow_link"
+"{side}_hand" = "{side}_wrist_yaw_link"
+"{side}_thigh" = "{side}_hip_roll_link"
+"{side}_shank" = "{side}_knee_link"
+"{side}_foot" = "{side}_ankle_roll_link"
+"{side}_heel" = "{side}_heel"
+"{side}_toe_tip" = "{side}_toe_tip"
+
+[orientation]  # forearm and hand point forward at zero joint angles, a person's hang
+left_elbow_link = [0.0, -90.0, 0.0]
+right_elbow_link = [0.0, -90.0, 0.0]
+left_wrist_yaw_link = [0.0, -90.0, 0.0]
+right_wrist_yaw_link = [0.0, -90.0, 0.0]
+"""
+POINTS = {"heel": (-0.05, 0.0, -0.035), "toe_tip": (0.12, 0.0, -0.035)}
+"""Where the model's sole is, in the frame of its foot."""
+TASKS = (
+    ("pelvis_position", "position", "pelvis", None, 4.0),
+    ("pelvis_orientation", "orientation", "pelvis", None, 1.5),
+    ("torso_orientation", "orientation", "torso_link", None, 1.5),
+    ("{side}_upper_arm_direction", "direction", "{side}_elbow_link", "{side}_shoulder_roll_link", 1.0),
+    ("{side}_forearm_direction", "direction", "{side}_wrist_yaw_link", "{side}_elbow_link", 1.0),
+    ("{side}_hand_position", "position", "{side}_wrist_yaw_link", None, 6.0),
+    ("{side}_hand_orientation", "orientation", "{side}_wrist_yaw_link", None, 0.2),
+    ("{side}_thigh_direction", "direction", "{side}_knee_link", "{side}_hip_roll_link", 0.8),
+    ("{side}_shank_direction", "direction", "{side}_ankle_roll_link", "{side}_knee_link", 0.8),
+    ("{side}_foot_position", "position", "{side}_ankle_roll_link", None, 8.0),
+    ("{side}_foot_orientation", "orientation", "{side}_ankle_roll_link", None, 0.6),
+)
+"""Name, kind, link, origin, weight: the weights of our own robot where it has such a task."""
+FIGURES = {
+    "key points cm": r"kp\s+([\d.]+)", "bones deg": r"bone\s+([\d.]+)", "trunk deg": r"trunk\s+([\d.]+)", "skate cm/s": r"skate\s+([\d.]+)",
+    "floating %": r"float\s+([\d.]+)", "sunk %": r"pen>1cm\s+([\d.]+)", "overlap frames": r"self (\d+)/", "out of range": r"lim (\d+)",
+    "fastest rad/s": r"vmax\s+([\d.]+)", "jerk": r"jerk\s+([\d.]+)",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a contestant made of a clip."""
+
+    qpos: FloatArray
+    """(T, 36) base m and quaternion wxyz, 29 joints in MuJoCo's order."""
+    ms: float
+    """A frame; NaN where the result was stored."""
+
+
+def unpacked(wheel: Path | None, folder: Path) -> Path:
+    """Return the package's folder, from ``wheel`` or downloaded. Raises: SystemExit saying what is wrong."""
+    if wheel is None:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "holosoma-retargeting==0.1.0"]
+        if subprocess.run(command, check=False).returncode:
+            raise SystemExit("holosoma-retargeting 0.1.0 could not be downloaded; --wheel names a copy of the wheel.")
+        wheel = next(folder.glob("holosoma_retargeting*.whl"))
+    if not wheel.is_file():
+        raise SystemExit(f"{wheel} is not there; leave --wheel out to have it downloaded.")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder, [name for name in archive.namelist() if "/models/h1/" not in name and "/models/t1/" not in name])
+    return folder / "holosoma_retargeting"
+
+
+def joints_of(clip: Path) -> FloatArray:
+    """Return a clip's joints (T, 52, 3) in m: a saved tensor is a zip file whose member `data/0` holds the numbers."""
+    with zipfile.ZipFile(clip) as archive:
+        raw = archive.read(next(name for name in archive.namelist() if name.endswith("/data/0")))
+    rows = np.frombuffer(raw, dtype="<f4").reshape(-1, COLUMNS)
+    return rows[:, JOINTS_AT : JOINTS_AT + 3 * JOINTS].reshape(-1, JOINTS, 3).astype(np.float64)
+
+
+def joint_names() -> list[str]:
+    """Return OMOMO's 52 names in its order."""
+    middle = [
+        "Pelvis",
+        "L_Hip",
+        "L_Knee",
+        "L_Ankle",
+        "L_Toe",
+        "R_Hip",
+        "R_Knee",
+        "R_Ankle",
+        "R_Toe",
+        "Torso",
+        "Spine",
+        "Chest",
+        "Neck",
+        "Head",
+    ]
+    arms = [
+        [f"{s}_{part}" for part in ("Thorax", "Shoulder", "Elbow", "Wrist", *(f"{f}{n}" for f in FINGERS for n in (1, 2, 3)))] for s in "LR"
+    ]
+    return middle + arms[0] + arms[1]
+
+
+def load_g1(package: Path) -> Robot:
+    """Write a robot file beside the package's own model and load it."""
+    lines = [G1_TOML, "[groups]"]
+    urdf = (package / "models" / "g1" / "g1_29dof.urdf").read_text()
+    joints = re.findall(r'<joint name="(\w+)" type="revolute"', urdf)
+    lines.append("body = [" + ", ".join(f'"{joint}"' for joint in joints) + "]")
+    for side in ("left", "right"):
+        for point, at in POINTS.items():
+            lines += ["[[points]]", f'name = "{side}_{point}"', f'link = "{side}_ankle_roll_link"', f"at = {list(at)}"]
+    for name, kind, link, origin, weight in TASKS:
+        lines += ["[[tasks]]", f'name = "{name}"', f'kind = "{kind}"', f'robot = "{link}"', f"weight = {weight}"]
+        lines += [f'origin = "{origin}"'] if origin else []
+        lines += ['for = { side = ["left", "right"] }'] if "{side}" in name else []
+    (package / "g1.toml").write_text("\n".join(lines) + "\n")
+    return Robot.load(package / "g1.toml")
+
+
+def ours(package: Path, clip: Path, frames: int, folder: Path, *, stream: bool) -> Answer:
+    """Read the clip as any file of named joints, and retarget it."""
+    names = joint_names()
+    fingers = {f"{s}_{f}{n}": f"{side}Hand{f}{n}" for s, side in (("L", "Left"), ("R", "Right")) for f in FINGERS for n in (1, 2, 3)}
+    renamed = BODY | fingers
+    rows = [i for i, name in enumerate(names) if name in renamed]
+    path, listed = folder / f"{clip.stem}.npy", folder / f"{clip.stem}_joints.json"
+    np.save(path, joints_of(clip)[:frames, rows])
+    listed.write_text(json.dumps({"units": "m", "axes": "z up", "joint_names": [renamed[names[i]] for i in rows]}))
+    motion = read_motion(path, rate_hz=RATE_HZ, names=listed).motion
+    robot = load_g1(package)
+    found = retarget(motion, robot, stream=stream)
+    base = found.base_pose.copy()
+    base[:, 2] -= make_targets(motion, robot).floor_m  # the judge's floor is at 0
+    qpos = np.concatenate([base[:, [0, 1, 2, 6, 3, 4, 5]], found.positions], axis=1)
+    return Answer(qpos, 1e3 / float((found.solver or {})["frames_per_second"]))
+
+
+def omniretarget(package: Path, clip: Path, frames: int, given: argparse.Namespace) -> Answer | str:
+    """Take a stored result, or run it; a sentence where neither can be."""
+    if given.stored is not None:
+        path = given.stored / f"{clip.stem}.npz"
+        if not path.is_file():
+            return f"{path} is not there"
+        with np.load(path) as file:
+            return Answer(file["qpos"][:frames, :36], float("nan"))
+    answer = ask(given.peer_python, "OmniRetarget", package=str(package), clip=str(clip), frames=frames)
+    if "problem" in answer:
+        return str(answer["problem"])
+    if given.keep is not None:
+        given.keep.mkdir(parents=True, exist_ok=True)
+        np.savez(given.keep / f"{clip.stem}.npz", qpos=answer["qpos"])
+    return Answer(answer["qpos"], float(answer["seconds"]) / len(answer["qpos"]) * 1e3)
+
+
+def judged(python: Path, package: Path, clip: Path, answer: Answer, robot: Robot, folder: Path) -> list[str]:
+    """Return the judge's figures, how often a joint was faster than its limit, and the time."""
+    result = folder / "result.npz"
+    np.savez(result, qpos=answer.qpos, joint_names=np.array(robot.joint_names))
+    command = [python, JUDGE, package / "models" / "g1" / "g1_29dof.xml", clip, f"it={result}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"the judge failed in {python}: {done.stderr.strip().splitlines()[-1]}")
+    figures = []
+    for pattern in FIGURES.values():
+        value = re.search(pattern, done.stdout)
+        figures.append(value.group(1) if value else "?")
+    times = np.arange(len(answer.qpos)) / RATE_HZ
+    fast = int((np.abs(finite_rates(times, answer.qpos[:, 7:])) > robot.velocity_limit * (1 + 1e-6)).sum())
+    return [*figures, str(fast), f"{answer.ms:.1f}"]
+
+
+def compare(package: Path, given: argparse.Namespace, folder: Path) -> Table:
+    """Return the table."""
+    table = Table(title="Unitree G1, 29 joints, OMOMO clips at 30 frames a second", title_justify="left")
+    for heading in ("clip", "solver", *FIGURES, "too fast", "ms a frame"):
+        table.add_column(heading, justify="left" if heading in ("clip", "solver") else "right")
+    robot = load_g1(package)
+    for name in CLIPS:
+        clip = package / "demo_data" / "OMOMO_new" / f"{name}.pt"
+        frames = min(given.frames or len(joints_of(clip)), len(joints_of(clip)))
+        rows = {
+            "bodydouble, stream": ours(package, clip, frames, folder, stream=True),
+            "bodydouble, whole": ours(package, clip, frames, folder, stream=False),
+            "OmniRetarget": omniretarget(package, clip, frames, given),
+        }
+        for solver, answer in rows.items():
+            if isinstance(answer, str):
+                table.add_row(name, solver, answer, *["-"] * (len(FIGURES) + 1))
+            else:
+                table.add_row(name, solver, *judged(given.peer_python, package, clip, answer, robot, folder))
+    return table
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--peer-python", type=Path, required=True, help="interpreter of an environment with MuJoCo and torch, which the judge needs"
+    )
+    parser.add_argument("--wheel", type=Path, help="a copy of the wheel; else it is downloaded")
+    parser.add_argument("--frames", type=int, default=0, help="only the first frames of each clip; 0: all")
+    parser.add_argument("--stored", type=Path, help="folder with OmniRetarget's results, CLIP.npz with qpos")
+    parser.add_argument("--keep", type=Path, help="folder to keep OmniRetarget's results in")
+    given = parser.parse_args()
+    if not JUDGE.is_file():
+        raise SystemExit(f"{JUDGE} is not there: this benchmark needs the shared judges.")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            Console(width=230).print(compare(unpacked(given.wheel, Path(folder)), given, Path(folder)))
+        except BodydoubleError as error:
+            raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()
