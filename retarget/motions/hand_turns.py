@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from bodydouble.hand_pose.skeleton import JOINTS
 from bodydouble.retarget.mapping import FINGERS, SIDES
 from bodydouble.retarget.motions.body_points import BodyPoints
-from bodydouble.retarget.motions.rotations import axes_along, best_rotation, least_rotation, turned_back, unit
+from bodydouble.retarget.motions.rotations import axes_along, best_rotation, hinged, least_rotation, turned, turned_back, unit
 from bodydouble.retarget.motions.trunk_turns import given_or
 from bodydouble.retarget.motions.zero_pose import zero_offset, zero_places
 
@@ -18,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 PALM = ("hand", *(f"{finger}_proximal" for finger in FINGERS), "thumb_metacarpal")
 PALM_WEIGHTS = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.3])
 """The base of the thumb moves in the palm, and files put it in different places."""
-NO_SPREAD = 0.1
+NO_SPREAD = 0.03
 """How much a finger is held to lie straight ahead, beside the squares of its bones' directions: what counts when it is bent by a right angle."""
 
 
@@ -57,7 +58,7 @@ def finger_turns(body: BodyPoints, hands: dict[str, FloatArray]) -> dict[str, Fl
     """Return R_world_link (T, 3, 3) of the finger bones. ``hands``: side to R_world_hand.
 
     A finger's bones lie in one plane, spread from the hand's by an angle about the palm's normal: z is against the bone, x across that plane.
-    A thumb's bones are turned least, each from the one before.
+    A thumb's bones are turned about the hinges of the skeleton table, each from the one before, and what is left of the way is the least.
     """
     turns: dict[str, FloatArray] = {}
     for side in SIDES:
@@ -71,10 +72,21 @@ def finger_turns(body: BodyPoints, hands: dict[str, FloatArray]) -> dict[str, Fl
         names = [f"{side}_thumb_{part}" for part in ("metacarpal", "proximal", "distal", "tip")]
         before = hand
         for a, b in pairwise(names):
-            zero, seen = zero_offset(b, a), turned_back(before, unit(body.place(b) - body.place(a)))
-            turns[a] = given_or(body, a, before @ least_rotation(unit(zero), seen))
+            rest, seen = unit(zero_offset(b, a)), turned_back(before, unit(body.place(b) - body.place(a)))
+            turn = np.broadcast_to(np.eye(3), (len(seen), 3, 3))
+            for axis in _thumb_axes(a):
+                turn = turn @ hinged(axis, rest, turned_back(turn, seen))
+            turns[a] = given_or(body, a, before @ least_rotation(turned(turn, rest[None]), seen) @ turn)
             before = np.where(np.isfinite(turns[a]), turns[a], before)
     return turns
+
+
+def _thumb_axes(link: str) -> list[FloatArray]:
+    """Return the axes of the skeleton table's joints that turn a bone of the thumb, the first one first."""
+    names = {"metacarpal": ("cmc_spread", "cmc_flexion"), "proximal": ("mcp",), "distal": ("ip",)}
+    side, _, part = link.split("_")
+    axes = {joint.name: joint.axis for joint in JOINTS}
+    return [np.array(axes[f"{side}_thumb_{name}"]) for name in names[part]]
 
 
 def _across(bones: list[FloatArray]) -> FloatArray:

@@ -73,7 +73,7 @@ def recognise(names: tuple[str, ...], source: str) -> Recognised:
     for offered in _spellings(names):
         for dialect in dialects():
             found = _match(dialect, offered, names)
-            if best is None or len(found.columns) > len(best.columns):
+            if best is None or (len(found.columns), -len(found.unused)) > (len(best.columns), -len(best.unused)):
                 best = found
     assert best is not None
     if not is_usable(set(best.columns)):

@@ -70,6 +70,14 @@ def about(axis: str, angle: npt.ArrayLike) -> FloatArray:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
+def hinged(axis: FloatArray, rest: FloatArray, seen: FloatArray) -> FloatArray:
+    """Return the rotations (T, 3, 3) about one unit ``axis`` (3,) that bring the direction ``rest`` (3,) as near as they can to ``seen`` (T, 3)."""
+    from_rest, to_seen = across(rest, axis), across(seen, axis)
+    angle = np.arctan2(np.cross(from_rest, to_seen) @ axis, to_seen @ from_rest)
+    skew = _skew(axis)
+    return np.asarray(np.eye(3) + np.sin(angle)[:, None, None] * skew + (1 - np.cos(angle))[:, None, None] * (skew @ skew))
+
+
 def product_about(order: str, angles: FloatArray) -> FloatArray:
     """Return the product of rotations about ``order``'s axes, left to right, by angles (..., len(order)) rad: "zyx" is Rz Ry Rx."""
     result = np.broadcast_to(np.eye(3), (*angles.shape[:-1], 3, 3))

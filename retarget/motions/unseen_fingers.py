@@ -34,7 +34,7 @@ def with_fingers(body: BodyPoints, hands: dict[str, FloatArray]) -> BodyPoints:
     - knuckles and base of the thumb: where a typical hand of this hand's size has them;
     - a finger's last joint between its middle one and the tip: bent by two thirds of what the middle one is;
     - another joint between two known ones: bent towards the back of the hand, bones in the typical ratio;
-    - tips: on from the last bone, as long as typical beside it.
+    - tips: on from the last bone, as long as typical beside it, a finger's bent by two thirds of what its middle joint is.
     """
     for side in SIDES:
         if not body.knows(f"{side}_hand"):
@@ -50,10 +50,8 @@ def with_fingers(body: BodyPoints, hands: dict[str, FloatArray]) -> BodyPoints:
                 body = body.with_places({names[1]: _between(body, names[0], names[1], names[2], hand, side)})
             if digit != "thumb" and body.knows(*names[:2], names[3]) and not body.knows(names[2]):
                 body = body.with_places({names[2]: _coupled(body, names, hand)})
-            last, before, tip = names[2], names[1], names[3]
-            if body.knows(last, before):
-                ratio = np.linalg.norm(zero_offset(tip, last)) / np.linalg.norm(zero_offset(last, before))
-                body = body.with_places({tip: body.place(last) + ratio * (body.place(last) - body.place(before))})
+            if body.knows(*names[1:3]) and not body.knows(names[3]):
+                body = body.with_places({names[3]: _tip(body, names, hand)})
     return body
 
 
@@ -121,6 +119,26 @@ def _coupled(body: BodyPoints, names: list[str], hand: FloatArray) -> FloatArray
     off = np.arctan2(second * np.sin(last), first + second * np.cos(last))
     length = first / whole * np.linalg.norm(chord, axis=1)
     return np.asarray(middle + length[:, None] * (along * np.cos(off)[:, None] - away * np.sin(off)[:, None]))
+
+
+def _tip(body: BodyPoints, names: list[str], hand: FloatArray) -> FloatArray:
+    """Return where a tip (T, 3) is of whose other joints the last two are known: on along the last bone, a finger's bent further as ``COUPLING`` says."""
+    knuckle, middle, last = (body.place(name) for name in names[:3])
+    length = (
+        np.linalg.norm(zero_offset(names[3], names[2]))
+        / np.linalg.norm(zero_offset(names[2], names[1]))
+        * np.linalg.norm(last - middle, axis=1)
+    )
+    along, before = unit(last - middle), unit(middle - knuckle)
+    bent = np.zeros(body.frames)
+    palmar = np.zeros_like(along)
+    if "thumb" not in names[0]:
+        side = names[0].partition("_")[0]
+        away = unit(across(turned(hand, np.array([[0.0, -1.0 if side == "left" else 1.0, 0.0]])), along))
+        flexed = COUPLING * np.clip(np.arctan2(-np.sum(before * away, axis=1), np.sum(before * along, axis=1)), 0.0, np.pi * 0.75)
+        usable = np.isfinite(flexed)
+        bent, palmar = np.where(usable, flexed, 0.0), np.where(usable[:, None], away, 0.0)
+    return np.asarray(last + length[:, None] * (along * np.cos(bent)[:, None] + palmar * np.sin(bent)[:, None]))
 
 
 def _between(body: BodyPoints, a: str, b: str, c: str, hand: FloatArray, side: str) -> FloatArray:

@@ -21,6 +21,8 @@ FORWARD, INWARD, HEIGHT = 0.20, 0.02, 1.05
 by 80 degrees."""
 DOWN = 0.35
 """rad that such a hand points down, as its forearm does."""
+OWN_AXES = 0.25
+"""rad: a hand whose turn stays this near to its mean in 95 % of the frames is seen in its own axes."""
 POLE = np.array([-0.4, 0.15, -1.0])
 """Where a left elbow points that nobody saw, in the thorax frame: down, out and back."""
 LEVEL = 0.3
@@ -51,10 +53,9 @@ def with_trunk(body: BodyPoints, turns: dict[str, FloatArray], *, axes_known: bo
     alone = not any(body.knows(f"{side}_{part}") for side in SIDES for part in ("forearm", "upper_arm", "thigh"))
     if alone and sides:
         body, turns = _before_person(body, turns, sides, axes_known)
-        made.append(
-            "where the hand is: it moves about a place before an upright person"
-            + ("" if axes_known else ", its mean turn fingers ahead and thumb up")
-        )
+        made.append("the hand's place, before an upright person" + ("" if axes_known else "; its mean turn, fingers ahead and thumb up"))
+        if not axes_known and all(_turns_little(turns[f"{side}_hand"]) for side in sides):
+            made.append("how the hand turns, since the file's axes are the hand's own")
     thorax = turns["thorax"]
     if not known_rows(thorax).any():
         thorax = _upright(body, turns, sides)
@@ -79,6 +80,12 @@ def with_trunk(body: BodyPoints, turns: dict[str, FloatArray], *, axes_known: bo
         made.append("pelvis and spine")
     body = body.with_turns({"thorax": thorax} | {f"{side}_clavicle": thorax for side in SIDES})
     return Completed(body, tuple(made), sides if alone else ())
+
+
+def _turns_little(turns: FloatArray) -> bool:
+    """Tell whether a hand keeps its turn, as in files whose axes are fixed to the hand (dex-retargeting's: z to the middle knuckle, x out of the palm)."""
+    apart = np.trace(mean_rotation(turns).T @ turns[known_rows(turns)], axis1=1, axis2=2)
+    return len(apart) > 1 and bool(np.percentile((apart - 1) / 2, 5.0) > np.cos(OWN_AXES))
 
 
 def _before_person(

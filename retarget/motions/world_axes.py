@@ -24,7 +24,10 @@ UPS = ("x", "y", "z", "-x", "-y", "-z")
 SIZES = (0.5, 1.6)
 """Of an adult's: a person, child or giant, beyond these was not measured in that unit."""
 MIRRORED = -0.3
-"""Cosine between where a body's left and up say that it faces and where its feet or nose point, below which the axes are left-handed."""
+"""Cosine between where a body's left and up say that it faces and where its feet or nose point and its knees bend, below which the axes are left-handed."""
+LITTLE = 1e-3
+"""A cue whose vectors are shorter than this on average tells nothing."""
+LEVEL = np.array([1.0, 1.0, 0.0])
 UP_SURE = 0.6
 """Share of the trunk's direction that must be along one axis, on average, for that axis to be the upright one."""
 
@@ -137,19 +140,44 @@ def trunk_direction(places: Mapping[str, FloatArray]) -> FloatArray | None:
 
 
 def is_mirrored(places: Mapping[str, FloatArray]) -> bool:
-    """Tell whether left and right contradict where feet or nose point: z is up, and the axes are left-handed (or the names exchanged)."""
+    """Tell whether left and right contradict the way feet and nose point and knees bend: z is up, and the axes are left-handed (or the names exchanged)."""
     for a, b in (("left_thigh", "right_thigh"), ("left_upper_arm", "right_upper_arm")):
         if a in places and b in places:
-            facing = unit(np.cross(places[a] - places[b], np.array([0.0, 0.0, 1.0])))
-            pointing = [
-                unit(places[f"{side}_{end}"] - places[f"{side}_{start}"])
-                for side in SIDES
-                for start, end in (("foot", "toes"), ("foot", "toe_tip"))
-                if f"{side}_{start}" in places and f"{side}_{end}" in places
-            ]
-            if "nose" in places and "left_ear" in places and "right_ear" in places:
-                pointing.append(unit(places["nose"] - (places["left_ear"] + places["right_ear"]) / 2))
-            cosines = np.array([np.sum(facing * one, axis=1) for one in pointing])
-            if np.isfinite(cosines).any():
-                return bool(np.nanmedian(cosines) < MIRRORED)
+            left = unit((places[a] - places[b]) * LEVEL)
+            cues = [_mean_along(pointing, unit(np.cross(left, up))) for pointing, up in _pointing(places)]
+            cues += [_mean_along(axis, left) for axis in _knee_axes(places)]
+            known = [cue for cue in cues if np.isfinite(cue)]
+            return bool(known) and float(np.mean(known)) < MIRRORED
     return False
+
+
+def _pointing(places: Mapping[str, FloatArray]) -> list[tuple[FloatArray, FloatArray]]:
+    """Return vectors (T, 3) that point forward, seen from a part of the body whose own up (T, 3) is the second of each pair: feet from shanks, noses."""
+    found = []
+    for side in SIDES:
+        knee, ankle = places.get(f"{side}_shank"), places.get(f"{side}_foot")
+        for end in (places.get(f"{side}_toes"), places.get(f"{side}_toe_tip")):
+            if knee is not None and ankle is not None and end is not None:
+                found.append((end - ankle, knee - ankle))
+    if all(name in places for name in ("nose", "left_ear", "right_ear")):
+        nose = places["nose"] - (places["left_ear"] + places["right_ear"]) / 2
+        found.append((nose * LEVEL, np.broadcast_to([0.0, 0.0, 1.0], nose.shape)))
+    return found
+
+
+def _knee_axes(places: Mapping[str, FloatArray]) -> list[FloatArray]:
+    """Return vectors (T, 3) to the left along the axes of the knees, the longer the more they are bent."""
+    legs = [[f"{side}_{part}" for part in ("thigh", "shank", "foot")] for side in SIDES]
+    return [
+        np.cross(unit(places[knee] - places[hip]), unit(places[ankle] - places[knee]))
+        for hip, knee, ankle in legs
+        if {hip, knee, ankle} <= set(places)
+    ]
+
+
+def _mean_along(vectors: FloatArray, directions: FloatArray) -> float:
+    """Return the cosine between vectors and unit directions (T, 3), averaged by the vectors' lengths; NaN where these are all near zero."""
+    length, along = np.linalg.norm(vectors, axis=1), np.sum(vectors * directions, axis=1)
+    known = np.isfinite(along)
+    total = float(length[known].sum())
+    return float(along[known].sum()) / total if total > LITTLE * max(int(known.sum()), 1) else float("nan")
