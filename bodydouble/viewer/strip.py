@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -180,10 +181,10 @@ def unmet_at(trajectory: RobotTrajectory, robot: Robot, frame: int) -> list[str]
 
 def _renderer(robot: Robot) -> RobotRenderer:
     """Return what draws the robot: its visual geometry, or its capsules where that is not here."""
-    try:
-        return RobotRenderer(robot)
-    except (DataError, ValueError, RuntimeError):
-        return RobotRenderer(robot, CapsuleMesh(robot))
+    if robot.urdf_path.suffix.lower() == ".urdf":
+        with suppress(DataError, ValueError, RuntimeError):
+            return RobotRenderer(robot)
+    return RobotRenderer(robot, CapsuleMesh(robot))
 
 
 def _hands_alone(motion: HumanMotion, robot: Robot) -> list[slice]:
