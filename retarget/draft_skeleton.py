@@ -6,6 +6,7 @@ Every entry says how it was found: "name", "geometry" or "guess", so that a pers
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 
 CLAVICLE_ARM = 0.04
 """m: a joint whose axis passes a shoulder further away than this carries the shoulder."""
+THUMB = {"proximal": 0.42, "distal": 0.75}
+"""Share of the way from a person's thumb's base to its tip at which the other two joints are (lengths of `hand_pose/skeleton.py`)."""
 FORWARD_TOE = 0.05
 """m that a toe joint is in front of the ankle."""
 
@@ -216,16 +219,51 @@ def _finger(plan: BodyPlan, hand: Hand, finger: Finger, skeleton: DraftSkeleton)
         return
     poses = plan.tree.poses()
     if name == "thumb":
-        groups = places(plan.tree, poses, finger.joints)
-        parts = {1: ["proximal"], 2: ["proximal", "distal"]}.get(len(groups), ["metacarpal", "proximal", "distal"])
-        chosen = groups if len(groups) < 3 else [groups[0], groups[-2], groups[-1]]
-        for part, group in zip(parts, chosen, strict=True):
-            skeleton.put(f"{side}_thumb_{part}", group[-1].child, how)
+        for part, joint in thumb_parts(plan, finger, skeleton.points.get(tip)).items():
+            skeleton.put(f"{side}_thumb_{part}", joint.child, how)
         return
     hinges = [group[-1] for group in places(plan.tree, poses, flexors(plan.tree, finger))]
     chosen_hinges = hinges if len(hinges) < 4 else [hinges[0], *hinges[-2:]]
     for part, joint in zip(("proximal", "middle", "distal"), chosen_hinges, strict=False):
         skeleton.put(f"{side}_{name}_{part}", joint.child, how)
+
+
+def thumb_parts(plan: BodyPlan, finger: Finger, tip: tuple[str, FloatArray] | None) -> dict[str, Joint]:
+    """Return which joints of a thumb are those of metacarpal, proximal and distal bone.
+
+    The metacarpal begins where the thumb can first be turned both ways (what comes before only carries it around the palm). The places beyond are the
+    person's joints that they are nearest to, measured as shares of the way from there to the tip.
+    """
+    poses = plan.tree.poses()
+    groups = places(plan.tree, poses, finger.joints)
+    base, axes = 0, []
+    for row, group in enumerate(groups):
+        axes += [poses[joint.child][:3, :3] @ joint.axis for joint in group]
+        base = row
+        if len(axes) > 1 and max(float(np.linalg.norm(np.cross(axes[0], axis))) for axis in axes[1:]) > 0.5:
+            break
+    base = min(base, max(len(groups) - 2, 0))
+    at = [poses[group[0].child][:3, 3] for group in groups[base:]]
+    if tip is not None:
+        at.append((poses[tip[0]] @ np.append(tip[1], 1.0))[:3])
+    else:
+        ends = [poses[link][:3, 3] for link in plan.tree.links_of[finger.end]]
+        at.append(max(ends, key=lambda place: float(np.linalg.norm(place - at[-1]))))
+    way = np.concatenate([[0.0], np.cumsum([np.linalg.norm(b - a) for a, b in pairwise(at)])])
+    shares = way / max(way[-1], 1e-9)
+    beyond = list(range(1, len(groups) - base))
+    choices = [
+        dict(zip(parts, rows, strict=True))
+        for n in range(min(2, len(beyond)) + 1)
+        for parts in combinations(THUMB, n)
+        for rows in combinations(beyond, n)
+    ]
+    cost = {
+        i: sum((shares[row] - THUMB[part]) ** 2 for part, row in choice.items()) + 0.01 * (2 - len(choice))
+        for i, choice in enumerate(choices)
+    }
+    best = choices[min(cost, key=lambda i: cost[i])]
+    return {"metacarpal": groups[base][-1]} | {part: groups[base + row][-1] for part, row in best.items()}
 
 
 def _is_far(plan: BodyPlan, link: str, body: str) -> bool:

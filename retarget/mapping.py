@@ -2,23 +2,17 @@
 
 A robot is a URDF (or an MJCF) and one TOML. In the TOML an entry with ``for = { side = ["left", "right"] }`` stands for one entry a combination of
 the values, with ``{side}`` replaced in every text of it; in tables, {side} and {finger} do the same by themselves.
-
-``extends`` starts from another robot's TOML (a shipped robot's name, or a path): tables are merged, everything else is replaced, tasks by their name.
-``like`` takes over another robot's tasks for whatever parts both have.
+`robot_file.py` reads it, `mapping_names.py` checks its names.
 """
 
 from __future__ import annotations
 
 import itertools
-from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from bodydouble.config import Settings, parse_settings, read_toml
-from bodydouble.errors import UnknownNameError, UsageError
-from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
+from bodydouble.config import Settings
 
 SIDES = ("left", "right")
 FINGERS = ("index", "middle", "ring", "little")
@@ -290,147 +284,3 @@ def _fill(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _fill(item, names) for key, item in value.items()}
     return value
-
-
-ROBOTS_FOLDER = Path(__file__).with_name("robots")
-
-
-def robot_names() -> tuple[str, ...]:
-    """Return the names of the shipped robots."""
-    return tuple(sorted(path.parent.name for path in ROBOTS_FOLDER.glob("*/*.toml") if path.stem == path.parent.name))
-
-
-def find_robot(name_or_toml: str | Path) -> Path:
-    """Return the TOML of a shipped robot, or the path that was given. Raises: UnknownNameError, UsageError."""
-    text = str(name_or_toml)
-    if text.endswith(".toml") or isinstance(name_or_toml, Path):
-        path = Path(name_or_toml)
-        if not path.is_file():
-            raise UsageError(f"robot file {path} does not exist; give the path of a robot's TOML, or one of: {', '.join(robot_names())}.")
-        return path
-    if text not in robot_names():
-        raise UnknownNameError("robot", text, "the shipped robots (or give the path of a TOML)", robot_names())
-    return ROBOTS_FOLDER / text / f"{text}.toml"
-
-
-def load_robot_file(path: Path) -> RobotFile:
-    """Read a robot's TOML, with what it extends and what it is like.
-
-    Raises: UsageError naming the key, where a key is unknown, missing or of the wrong kind; UnknownNameError for a robot that is not shipped.
-    """
-    file = parse_settings(_extended(path, ()), RobotFile, source=str(path))
-    if not file.like:
-        return file
-    other = load_robot_file(find_robot(file.like))
-    own = {task.name for task in file.tasks}
-    taken = tuple(task for task in _translated(other, file) if task.name not in own)
-    settings = {key: getattr(other, key) for key in ("source_weights", "regularisation", "solver") if key not in file.model_fields_set}
-    return file.model_copy(update={"tasks": (*taken, *file.tasks), **settings})
-
-
-def _extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    """Return the plain values of a TOML, on top of those of the one that it extends."""
-    values = read_toml(path)
-    base = values.pop("extends", None)
-    if base is None:
-        return values
-    beside = path.parent / str(base)
-    other = beside if str(base).endswith(".toml") and beside.is_file() else find_robot(str(base))
-    if other.resolve() in (*seen, path.resolve()):
-        raise UsageError(f"{path}: extends = '{base}' leads back to itself.")
-    start = _extended(other, (*seen, path.resolve()))
-    for key in ("urdf", "mjcf"):  # a file beside the other TOML, not beside this one
-        if start.get(key) and (other.parent / start[key]).is_file():
-            start[key] = str((other.parent / start[key]).resolve())
-    if "urdf" in values or "mjcf" in values:
-        start = {key: value for key, value in start.items() if key not in ("urdf", "mjcf")}
-    for key, value in values.items():
-        if isinstance(value, dict) and isinstance(start.get(key), dict):
-            start[key] = start[key] | value
-        elif key == "tasks" and isinstance(value, list):
-            own = expand(value)
-            names = {entry.get("name") for entry in own if isinstance(entry, dict)}
-            start[key] = [entry for entry in expand(start.get(key, [])) if entry.get("name") not in names] + own
-        else:
-            start[key] = value
-    return start
-
-
-def _translated(other: RobotFile, file: RobotFile) -> list[TaskEntry]:
-    """Return another robot's tasks with this one's links, those for which it has the parts."""
-    part_of = {link: human for human, link in reversed(other.skeleton.items())}
-    tasks = []
-    for task in other.tasks:
-        links = {
-            key: file.skeleton.get(part_of[link]) for key in ("robot", "origin", "of") for link in (getattr(task, key),) if link is not None
-        }
-        if all(links.values()) and len(set(links.values())) == len(links) and (task.human is None or task.human in file.skeleton):
-            tasks.append(task.model_copy(update=links))
-    return tasks
-
-
-def check_names(
-    file: RobotFile, *, links: tuple[str, ...], joints: tuple[str, ...], every_joint: tuple[str, ...], own_links: tuple[str, ...], source: str,
-    urdf: str,
-) -> None:  # fmt: skip
-    """Check every name in ``file`` against the robot's links and joints and the human's parts.
-
-    ``links``: with the TOML's points; ``own_links``: without; ``joints``: those that follow no other; ``every_joint``: with the followers.
-
-    Raises: UnknownNameError listing the near names; UsageError for a joint in no group or in two, and for incomplete tasks.
-    """
-    _known("joint", (joint for group in file.groups.values() for joint in group), urdf, joints)
-    seen: dict[str, str] = {}
-    for group, members in file.groups.items():
-        for joint in members:
-            if joint in seen:
-                raise UsageError(
-                    f"{source}: joint '{joint}' is in the groups '{seen[joint]}' and '{group}'; each joint belongs to exactly one."
-                )
-            seen[joint] = group
-    missing = [joint for joint in joints if joint not in seen]
-    if missing:
-        raise UsageError(f"{source}: no group holds {', '.join(missing)}; each actuated joint of {urdf} must be in exactly one group.")
-    _known("joint", file.uncoupled, urdf, every_joint)
-    for name, rule in file.mimic.items():
-        _known("joint", (name, rule.joint), urdf, every_joint)
-    for posture in (file.rest, file.zero):
-        _known("joint", posture, urdf, joints)
-    for table in (file.velocity, file.acceleration, file.effort, file.range):
-        if isinstance(table, dict):
-            _known("joint or group", (name for name in table if name != "default"), urdf, (*file.groups, *every_joint))
-    _known("link", (point.link for point in file.points), urdf, own_links)
-    _known("link", file.orientation, urdf, links)
-    _known("link", (capsule.link for capsule in file.collision.capsules), urdf, links)
-    _known("human part", file.contacts, "[skeleton]", tuple(file.skeleton))
-    for pair in file.collision.ignore:
-        for pattern in pair:
-            if not any(fnmatchcase(link, pattern) for link in links):
-                raise UnknownNameError("link or pattern", pattern, urdf, links)
-    _known("human part", file.skeleton, "the human skeleton", HUMAN_POINTS)
-    _known("link", file.skeleton.values(), urdf, links)
-    for entry in file.joints:
-        _known("joint or group", entry.joints, urdf, (*file.groups, *joints))
-        _known("landmark", entry.landmarks, "the 75 landmarks", LANDMARK_NAMES)
-    names: set[str] = set()
-    for task in file.tasks:
-        if task.name in names:
-            raise UsageError(f"{source}: two tasks are called '{task.name}'; give each its own name.")
-        names.add(task.name)
-        _known("link", (n for n in (task.robot, task.origin, task.of) if n is not None), urdf, links)
-        _known("human part", (n for n in (task.human,) if n is not None), "the human skeleton", HUMAN_POINTS)
-        _known("landmark", task.landmarks, "the 75 landmarks", LANDMARK_NAMES)
-        if task.kind in ("direction", "relative_position") and task.origin is None:
-            raise UsageError(f"{source}: task '{task.name}' is a {task.kind} and needs the key 'origin', the link that it starts from.")
-        for link in (task.robot, task.of, task.origin):
-            if link is not None and (task.human is None or link != task.robot) and link not in file.skeleton.values():
-                raise UsageError(
-                    f"{source}: task '{task.name}' names the link '{link}', which has no human counterpart. "
-                    f"Add a line `<human part> = \"{link}\"` to [skeleton]."
-                )  # fmt: skip
-
-
-def _known(kind: str, names: Any, owner: str, choices: tuple[str, ...]) -> None:
-    for name in names:
-        if name not in choices:
-            raise UnknownNameError(kind, name, owner, choices)

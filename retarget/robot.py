@@ -18,8 +18,10 @@ from bodydouble.retarget.collision_draft import collision_model
 from bodydouble.retarget.collision_model import CollisionModel
 from bodydouble.retarget.description import Description, read_description
 from bodydouble.retarget.joint_limits import joint_limits
-from bodydouble.retarget.mapping import RobotFile, check_names, find_robot, load_robot_file, robot_names
+from bodydouble.retarget.mapping import RobotFile
+from bodydouble.retarget.mapping_names import KnownNames, check_names
 from bodydouble.retarget.pinocchio_model import add_point, build_model
+from bodydouble.retarget.robot_file import find_robot, load_robot_file, robot_names
 from bodydouble.retarget.urdf_description import turned_by_angles
 
 FloatArray = npt.NDArray[np.float64]
@@ -82,15 +84,9 @@ class Robot:
         file = load_robot_file(path)
         source = Path(description) if description is not None else find_description(file, path)
         described = read_description(source)
-        mimics = {name: rule for name, rule in described.mimics.items() if name not in file.uncoupled} | {
-            name: Mimic(rule.joint, rule.ratio, rule.offset) for name, rule in file.mimic.items()
-        }
-        independent = tuple(name for name in described.moving_joints if name not in mimics)
-        links = (*described.links, *(point.name for point in file.points))
-        check_names(
-            file, links=links, joints=independent, every_joint=described.moving_joints, source=str(path), urdf=source.name,
-            own_links=tuple(described.links),
-        )  # fmt: skip
+        mimics = {name: rule for name, rule in described.mimics.items() if name not in file.uncoupled}
+        mimics |= {name: Mimic(rule.joint, rule.ratio, rule.offset) for name, rule in file.mimic.items()}
+        check_names(file, KnownNames.of(file, described, source=str(path)))
 
         floating = file.base == "floating"
         model = build_model(described, floating=floating, mount=turned_by_angles(np.radians(file.mount)))
