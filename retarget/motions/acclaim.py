@@ -186,6 +186,8 @@ def _read_amc(path: Path, skeleton: _Skeleton) -> dict[str, FloatArray]:
         raise DataError(f"{path} holds no frames.")
     freedoms = {bone.name: len(bone.freedoms) for bone in skeleton.bones}
     first = [line.split() for line in lines[starts[0] + 1 : starts[1] if len(starts) > 1 else None]]
+    if not first:
+        raise DataError(f"{path}: frame 1 moves no bone; the file is cut off or damaged.")
     for words in first:
         if words[0] not in freedoms:
             raise DataError(

@@ -14,8 +14,6 @@ FloatArray = npt.NDArray[np.float64]
 
 STRAIGHT, BENT = 0.1, 0.3
 """Sine of the bend (6 and 17 degrees): below the first the plane of a limb is noise, above the second it is all that counts."""
-FOOT_SAYS = 0.15
-"""Beside the sine of the knee's bend, how much the direction of the foot says about where the knee points."""
 ARM_FORWARD = np.array([0.5, 0.45, -0.74])
 """About the middle of where a left upper arm can point in the thorax frame. What is opposite to it, where a least rotation has no axis, no arm reaches."""
 LEG_FORWARD = np.array([0.5, 0.1, -0.86])
@@ -61,7 +59,8 @@ def leg_turns(body: BodyPoints, pelvis: FloatArray) -> dict[str, FloatArray]:
         shank = unit(body.place(f"{side}_foot") - body.place(f"{side}_shank"))
         hanging = _hanging(pelvis, thigh, LEG_FORWARD * _mirror(side))
         by_foot = np.cross(-shank, foot_direction(body, side))
-        sure = np.cross(thigh, shank) + FOOT_SAYS * np.nan_to_num(by_foot)
+        unsure = BENT * (1.0 - bending(thigh, shank))[:, None]
+        sure = np.cross(thigh, shank) + unsure * np.nan_to_num(by_foot)
         turn = _along(thigh, _hinge(thigh, sure, hanging, held=not known_rows(by_foot).any()))
         turn = given_or(body, f"{side}_thigh", turn)
         turns[f"{side}_thigh"] = turn
