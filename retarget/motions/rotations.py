@@ -48,13 +48,13 @@ def axes_along(first: FloatArray, second: FloatArray, names: str) -> FloatArray:
 def least_rotation(a: FloatArray, b: FloatArray) -> FloatArray:
     """Return the shortest rotations that carry unit vectors ``a`` (..., 3) to ``b`` (..., 3); of opposite ones a half turn about any axis."""
     a, b = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
-    v, c = np.cross(a, b), np.sum(a * b, axis=-1)
-    opposite = c < -1 + 1e-9
+    v, more = np.cross(a, b), np.sum(np.square(a + b), axis=-1) / 2  # 1 + cos of the angle, exact where that is near pi
+    opposite = more < 1e-18
     other = np.where(np.abs(a[..., :1]) < 0.9, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
     axis = unit(across(other, a))
     half_turn = 2 * axis[..., :, None] * axis[..., None, :] - np.eye(3)
     skew = _skew(v)
-    turned = np.eye(3) + skew + skew @ skew / np.where(opposite, 1.0, 1.0 + c)[..., None, None]
+    turned = np.eye(3) + skew + skew @ skew / np.where(opposite, 1.0, more)[..., None, None]
     return np.where(opposite[..., None, None], half_turn, turned)
 
 

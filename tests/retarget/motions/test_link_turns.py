@@ -103,7 +103,7 @@ def test_a_straight_body_is_turned_as_its_zero_pose(posed: Any) -> None:
 
 def test_a_straight_leg_looks_where_its_foot_does(posed: Any) -> None:
     person = posed({"left_hip": [0.0, 0.0, 0.6]})
-    np.testing.assert_allclose(link_turns(points_of(person))["left_thigh"][0], person.turn("left_thigh")[0], atol=1e-6)
+    np.testing.assert_allclose(link_turns(points_of(person))["left_thigh"][0], person.turn("left_thigh")[0], atol=1e-3)
 
 
 def test_an_arm_that_straightens_and_bends_again_does_not_flip(posed: Any) -> None:
