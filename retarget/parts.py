@@ -33,7 +33,7 @@ _PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 def parts_of_motion(motion: HumanMotion) -> tuple[str, ...]:
     """Return the parts that were observed in some frame: "trunk", "head", "left arm", "left fingers", "left leg" ..."""
-    seen = (np.isin(motion.landmark_source, (Source.OBSERVED, Source.INTERPOLATED))).any(axis=0)
+    seen = np.asarray(np.isin(motion.landmark_source, (Source.OBSERVED, Source.INTERPOLATED)).any(axis=0))
     return tuple(part for part, (names, _) in _PARTS.items() if any(seen[LANDMARK_NAMES.index(name)] for name in names))
 
 

@@ -37,8 +37,8 @@ def jerk_ratio(times_s: FloatArray, ours: FloatArray, theirs: FloatArray) -> flo
     """
     sums = np.zeros(2)
     for n in range(ours.shape[1]):
-        both = np.isfinite(ours[:, n]).all(axis=1) & np.isfinite(theirs[:, n]).all(axis=1)
-        for stretch in _stretches(times_s, both):
+        both = np.isfinite(np.concatenate([ours[:, n], theirs[:, n]], axis=1)).all(axis=1)
+        for stretch in _stretches(times_s, np.asarray(both)):
             even, step = _evenly(times_s[stretch], np.concatenate([ours[stretch, n], theirs[stretch, n]], axis=1))
             jerk = _jerk(even, step)
             sums += np.square(jerk[:, :3]).sum(), np.square(jerk[:, 3:]).sum()
@@ -58,7 +58,7 @@ def _jerk(values: FloatArray, step_s: float) -> FloatArray:
 def sparc_of_path(times_s: FloatArray, points: FloatArray) -> float:
     """Return the spectral arc length of the speed along a path (T, 3) m, mean over its windows by their length; NaN where nothing moves."""
     found, lengths = [], []
-    for stretch in _stretches(times_s, np.isfinite(points).all(axis=1)):
+    for stretch in _stretches(times_s, np.asarray(np.isfinite(points).all(axis=1))):
         even, step = _evenly(times_s[stretch], points[stretch])
         speed = np.linalg.norm(np.gradient(even, step, axis=0), axis=1)
         parts = max(1, round(len(speed) * step / SPARC_WINDOW_S))

@@ -222,7 +222,7 @@ def _person(motion: HumanMotion, robot: Robot) -> tuple[FloatArray, FloatArray]:
 def _centres(points: FloatArray, hands: list[slice]) -> FloatArray:
     """Return what each frame's view looks at (T, 3) m: the hips, else the middle of what is there; gaps are bridged."""
     body = points[:, 23:25] if not hands and points.shape[1] == 75 else points
-    counted = np.isfinite(body).all(axis=2)
+    counted = np.asarray(np.isfinite(body).all(axis=2))
     total = np.where(counted[..., None], body, 0.0).sum(axis=1)
     centres = np.divide(total, counted.sum(axis=1)[:, None], out=np.full_like(total, np.nan), where=counted.any(axis=1)[:, None])
     known = np.flatnonzero(np.isfinite(centres).all(axis=1))

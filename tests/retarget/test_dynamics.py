@@ -147,7 +147,8 @@ MIMIC_URDF = """<robot name="finger"><link name="palm"/>
 def test_a_motor_bears_what_follows_it_by_its_ratio(tmp_path: Path) -> None:
     (tmp_path / "finger.urdf").write_text(MIMIC_URDF)
     (tmp_path / "finger.toml").write_text(
-        'name = "finger"\nurdf = "finger.urdf"\nbase = "fixed"\ntasks = []\n[groups]\nall = ["knuckle"]\n[skeleton]\nright_index_proximal = "near"\n'
+        'name = "finger"\nurdf = "finger.urdf"\nbase = "fixed"\n[groups]\nall = ["knuckle"]\n[skeleton]\nright_index_proximal = "near"\n'
+        '[[tasks]]\nname = "near_position"\nkind = "position"\nrobot = "near"\nweight = 1.0\n'
     )
     finger = Robot.load(tmp_path / "finger.toml")
     times = np.arange(5) / 10.0
