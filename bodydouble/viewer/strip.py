@@ -224,7 +224,9 @@ def _centres(points: FloatArray, hands: list[slice]) -> FloatArray:
     body = points[:, 23:25] if not hands and points.shape[1] == 75 else points
     counted = np.asarray(np.isfinite(body).all(axis=2))
     total = np.where(counted[..., None], body, 0.0).sum(axis=1)
-    centres = np.divide(total, counted.sum(axis=1)[:, None], out=np.full_like(total, np.nan), where=counted.any(axis=1)[:, None])
+    centres = np.divide(
+        total, counted.sum(axis=1)[:, None], out=np.full_like(total, np.nan), where=np.asarray(counted.any(axis=1))[:, None]
+    )
     known = np.flatnonzero(np.isfinite(centres).all(axis=1))
     if not len(known):
         raise DataError("nothing of the person is known in any frame of the motion; there is nothing to draw.")
