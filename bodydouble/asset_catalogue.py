@@ -33,10 +33,10 @@ class BundleEntry:
 
 @dataclass(frozen=True)
 class Asset:
-    """Something that can be fetched: a model (one file) or a sample recording (a folder)."""
+    """Something that can be fetched: a model (one file), a sample recording or a robot's description (folders)."""
 
     name: str
-    kind: Literal["model", "sample"]
+    kind: Literal["model", "sample", "robot"]
     wheel: Wheel
     summary: str
     needed_for: str
@@ -50,7 +50,7 @@ class Asset:
 
     @property
     def path(self) -> Path:
-        """The model's file or the sample's folder."""
+        """The model's file, or the folder of a sample or robot."""
         return self.folder / self.name if self.kind == "model" else self.folder
 
 

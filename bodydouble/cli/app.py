@@ -25,6 +25,7 @@ VERBS = {
     "process": "Turn a recording into a training episode.",
     "evaluate": "Judge an estimate: against the truth of a simulated recording, and by itself.",
     "retarget": "Move a robot as a person moved, and say how well.",
+    "robots": "List robots, check a robot's file, or draft one from its URDF or MJCF.",
     "inspect": "Show what is in an episode.",
     "validate": "Check episodes against the schema and its rules.",
     "render": "Make a preview video: cameras with skeleton beside the robot.",

@@ -1,4 +1,4 @@
-"""``bodydouble assets``: list, fetch or add the models and sample recordings."""
+"""``bodydouble assets``: list, fetch or add models, sample recordings and robot descriptions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STYLES = {"ready": "green", "added": "green", "missing": "yellow", "damaged": "
 def list_assets(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON list a program can read."),
 ) -> None:
-    """List every model and sample: ready, added by hand, missing or damaged.
+    """List every model, sample and robot description: ready, added by hand, missing or damaged.
 
     Example: bodydouble assets list
     """
@@ -63,22 +63,24 @@ def list_assets(
         table.add_row(Text(s.name), Text(s.state, style=_STYLES[s.state]), size, Text(s.summary))
     console = Console(highlight=False)
     console.print(table)
-    if any(s.state in ("missing", "damaged") for s in statuses):
+    if any(s.state in ("missing", "damaged") and s.kind != "robot" for s in statuses):
         console.print("\nFetch what is missing with: bodydouble assets fetch")
 
 
 @app.command()
 def fetch(
-    names: list[str] = typer.Argument(None, metavar="[NAME]...", help="Assets to fetch; all of them if none is named.", show_default=False),
+    names: list[str] = typer.Argument(
+        None, metavar="[NAME]...", help="Assets to fetch; all models and samples if none is named.", show_default=False
+    ),
 ) -> None:
-    """Fetch models and samples that are not there yet; a fetch that was stopped goes on.
+    """Fetch what is not there yet; a fetch that was stopped goes on. Robots are fetched when they are named, or used.
 
     Example: bodydouble assets fetch pose_landmarker_full.task
     """
     from bodydouble import assets
     from bodydouble.asset_catalogue import catalogue
 
-    for name in names or list(catalogue()):
+    for name in names or [asset.name for asset in catalogue().values() if asset.kind != "robot"]:
         if assets.is_ready(name) or name not in catalogue():
             path = assets.path_of(name)
         else:
