@@ -15,7 +15,8 @@ from scipy.spatial.transform import Rotation
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
 from bodydouble.retarget import Robot, RobotTrajectory
-from bodydouble.retarget.quality import angles_between, figure_limits, judge, quality_figures, unmet_tasks
+from bodydouble.retarget.comparison import angles_between
+from bodydouble.retarget.quality import figure_limits, judge, quality_figures, unmet_tasks
 
 FloatArray = npt.NDArray[np.float64]
 
