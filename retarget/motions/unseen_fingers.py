@@ -109,8 +109,7 @@ def _coupled(body: BodyPoints, names: list[str], hand: FloatArray) -> FloatArray
     side = names[0].partition("_")[0]
     chord = tip - middle
     along, before = unit(chord), unit(middle - knuckle)
-    palmar = turned(hand, np.array([[0.0, -1.0 if side == "left" else 1.0, 0.0]]))
-    away = unit(across(palmar, along))
+    away = _flexing(hand, side, along)
     bent = np.arctan2(-np.sum(before * away, axis=1), np.sum(before * along, axis=1))
     # Seen from the middle joint, the tip is turned by that joint's bend and a part of the last one's; nearly in proportion up to a right angle.
     share = 1.0 / (1.0 + COUPLING * second / (first + second))
@@ -134,11 +133,17 @@ def _tip(body: BodyPoints, names: list[str], hand: FloatArray) -> FloatArray:
     palmar = np.zeros_like(along)
     if "thumb" not in names[0]:
         side = names[0].partition("_")[0]
-        away = unit(across(turned(hand, np.array([[0.0, -1.0 if side == "left" else 1.0, 0.0]])), along))
+        away = _flexing(hand, side, along)
         flexed = COUPLING * np.clip(np.arctan2(-np.sum(before * away, axis=1), np.sum(before * along, axis=1)), 0.0, np.pi * 0.75)
         usable = np.isfinite(flexed)
         bent, palmar = np.where(usable, flexed, 0.0), np.where(usable[:, None], away, 0.0)
     return np.asarray(last + length[:, None] * (along * np.cos(bent)[:, None] + palmar * np.sin(bent)[:, None]))
+
+
+def _flexing(hand: FloatArray, side: str, along: FloatArray) -> FloatArray:
+    """Return unit vectors (T, 3) to which the end of a finger's bone goes when the finger bends; ``along``: where the bone points."""
+    axis = hand[:, :, 0] * (-1.0 if side == "left" else 1.0)
+    return unit(np.cross(axis, along))
 
 
 def _between(body: BodyPoints, a: str, b: str, c: str, hand: FloatArray, side: str) -> FloatArray:
@@ -155,6 +160,5 @@ def _between(body: BodyPoints, a: str, b: str, c: str, hand: FloatArray, side: s
     aside = np.sqrt(np.clip(first**2 - ahead**2, 0.0, None))
     along = unit(end - start)
     # Fingers bend towards the palm, so their middle joints stand out at the back of the hand; the thumb's on its own side.
-    out = np.array([1.0, 0.0, 0.0]) if "thumb" in a else np.array([0.0, 1.0 if side == "left" else -1.0, 0.0])
-    back = unit(across(turned(hand, out[None]), along))
+    back = unit(across(hand[:, :, 0], along)) if "thumb" in a else -_flexing(hand, side, along)
     return np.asarray(start + along * ahead[:, None] + back * aside[:, None])
