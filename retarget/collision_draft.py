@@ -31,6 +31,8 @@ RECIPE = 1
 KEPT = "capsules.json"
 DENSITY = 1000.0
 """kg/m^3 of a link whose inertia is not that of a body of its mass."""
+HEAVIEST = 5000.0
+"""kg/m^3: a link that were heavier than this if its primitives were all of it has more to it than these."""
 SHORTEST_BONE = 0.015
 """m; a shorter link is a ball."""
 
@@ -93,21 +95,27 @@ def draft_capsules(description: Description, tips: dict[str, list[FloatArray]]) 
     capsules: list[tuple[str, Capsule]] = []
     measured = boned = 0
     for link in description.links.values():
-        if any(shape.kind != "mesh" for shape in link.collision):
-            found = capsules_around(link.collision)
-            measured += bool(found)
-        else:
-            found = bone_capsules(description, link, tips.get(link.name, []))
-            boned += bool(found)
+        found = capsules_around(link.collision)
+        measured += bool(found)
+        if not _fills(link):
+            bones = bone_capsules(description, link, tips.get(link.name, []))
+            boned += bool(bones)
+            found = found + bones
         capsules += [(link.name, capsule) for capsule in found]
     parts = [f"{measured} links from their primitives"] * bool(measured) + [f"{boned} links from their bones and masses"] * bool(boned)
     return capsules, "drafted: " + " and ".join(parts or ["no link has a shape or a mass"])
 
 
+def _fills(link: Link) -> bool:
+    """Tell whether a link's primitives can be all of it: small balls under a foot can't."""
+    volume = sum(shape.volume_and_inertia()[0] for shape in link.collision if shape.kind != "mesh")
+    return volume > 0 and not link.mass > HEAVIEST * volume
+
+
 def bone_capsules(description: Description, link: Link, tips: list[FloatArray]) -> list[Capsule]:
     """Return a capsule along a link without primitives: from its origin to the joint or tip that hangs on it, as thick as its inertia says.
 
-    A link that branches, or leads nowhere, gets the capsule of the ellipsoid that has its mass and inertia.
+    A link that branches, or ends there, gets the capsule of the ellipsoid that has its mass and inertia.
     """
     if not link.mass > 1e-4:
         return []
@@ -115,6 +123,14 @@ def bone_capsules(description: Description, link: Link, tips: list[FloatArray]) 
     ends = [joint.pose[:3, 3] for joint in description.children(link.name) if joint.kind != "fixed"] + tips
     far = [end for end in ends if np.linalg.norm(end) > SHORTEST_BONE]
     thick = float(np.sqrt(half[0] * half[1]))
+    if len(tips) == 2 and len(ends) == 2:  # a foot: from heel to toe, on its sole
+        length = float(np.linalg.norm(tips[1] - tips[0]))
+        thick = float(np.clip(thick, 0.01, 0.2 * length))
+        along = (tips[1] - tips[0]) / length
+        up = -(tips[0] + tips[1]) / 2
+        up -= (up @ along) * along
+        lift = thick * up / max(float(np.linalg.norm(up)), 1e-9)
+        return [Capsule(tips[0] + thick * along + lift, tips[1] - thick * along + lift, thick)]
     if far and all(_angle(end, far[0]) < 0.6 for end in far):
         end = max(far, key=np.linalg.norm)
         length = float(np.linalg.norm(end))
@@ -122,6 +138,9 @@ def bone_capsules(description: Description, link: Link, tips: list[FloatArray]) 
         thick = float(np.clip(thick, 0.004, 0.35 * length + 0.004))
         inset = min(thick, length / 2) * end / length
         return [Capsule(inset if length > 2 * thick else end / 2, end - inset if length > 2 * thick else end / 2, thick)]
+    if len(ends) == 1:  # a motor between two joints at one place: its mass is known better than its shape
+        thick = min(thick, _ball(link))
+        return [Capsule(link.centre, link.centre, thick)]
     reach = max(half[2] - thick, 0.0) * axes[:, 2]
     return [Capsule(link.centre - reach, link.centre + reach, thick)]
 
@@ -134,10 +153,14 @@ def _ellipsoid(link: Link) -> tuple[FloatArray, FloatArray]:
     order = np.argsort(half)
     half, axes = half[order], axes[:, order]
     weight = 4 / 3 * np.pi * half.prod() * DENSITY
-    ball = float((0.75 * link.mass / (np.pi * DENSITY)) ** (1 / 3))
     if not 0.1 * link.mass < weight < 10 * link.mass:
-        return np.full(3, ball), np.eye(3)
+        return np.full(3, _ball(link)), np.eye(3)
     return half, axes
+
+
+def _ball(link: Link) -> float:
+    """Return the radius (m) of a ball of the link's mass."""
+    return float((0.75 * link.mass / (np.pi * DENSITY)) ** (1 / 3))
 
 
 def _angle(a: FloatArray, b: FloatArray) -> float:

@@ -200,9 +200,8 @@ def _collision(description: Description, skeleton: DraftSkeleton) -> str:
     for joint in description.joints:
         if joint.kind == "fixed" and joint.child in skeleton.links.values() and not description.links[joint.child].mass > 0:
             tips.setdefault(joint.parent, []).append(joint.pose[:3, 3])
-    meshed = [link for link in description.links.values() if not any(shape.kind != "mesh" for shape in link.collision)]
     capsules, source = draft_capsules(description, tips)
-    if not any(name == link.name for name, _ in capsules for link in meshed):
+    if "bones" not in source:
         return f"# Capsules are made from the file's own primitives ({len(capsules)} of them).\n[collision]\nmargin = 0.003 # m"
     rows = [
         f"  {{ link = {_quoted(link)}, a = {_vector(c.a)}, b = {_vector(c.b)}, radius = {_number(c.radius, 4)} }}," for link, c in capsules
@@ -255,7 +254,7 @@ def _doubts(description: Description, plan: BodyPlan, skeleton: DraftSkeleton) -
         doubts.append(
             f"{len(guesses)} places are guesses: {', '.join(guesses[:6])}{' ...' if len(guesses) > 6 else ''}; compare them with a drawing"
         )
-    if all(not any(shape.kind != "mesh" for shape in link.collision) for link in description.links.values()):
+    if not any(shape.kind != "mesh" for link in description.links.values() for shape in link.collision):
         doubts.append("no collision shape is a primitive: capsules follow the bones, and are as thick as the inertias say")
     if plan.limbs and plan.limb("head") is None:
         doubts.append("no joint moves the head: nobody's looking around is followed")

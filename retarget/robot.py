@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pinocchio as pin
 
+from bodydouble.cache import cache_folder
 from bodydouble.errors import UnknownNameError, UsageError
 from bodydouble.retarget.actuation import Actuation, Mimic, reduce_mimics
 from bodydouble.retarget.collision_draft import collision_model
@@ -196,7 +197,7 @@ class Robot:
 
 
 def find_description(file: RobotFile, toml: Path) -> Path:
-    """Return the URDF or MJCF of a robot: beside its TOML, else out of its asset, which is fetched if it is not here yet.
+    """Return the URDF or MJCF of a robot: beside its TOML, else out of its asset (fetched if it is not here yet), else from the cache's ``robots``.
 
     Raises: UsageError; MissingDependencyError where it could not be fetched.
     """
@@ -208,10 +209,14 @@ def find_description(file: RobotFile, toml: Path) -> Path:
         from bodydouble import assets
 
         return assets.path_of(file.asset) / named
+    kept = cache_folder() / "robots" / named
+    if kept.is_file():
+        return kept
     key = "urdf" if file.urdf else "mjcf"
-    where = f" ({file.obtain})" if file.obtain else ""
+    if not file.obtain:
+        raise UsageError(f"{toml}: {key} = '{named}' is not beside it; expected {beside}.")
     raise UsageError(
-        f"{toml.name}: {key} = '{named}' is not beside it{where}; put the file at {beside}, give it with --urdf FILE, "
+        f"robot '{file.name}' needs {named} ({file.obtain}), which is not here; put it at {kept}, give it with --urdf FILE, "
         f'or write a TOML with extends = "{file.name}" and {key} = "FILE".'
     )
 

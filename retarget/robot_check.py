@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.check import Check, Verdict
-from bodydouble.errors import BodydoubleError, UsageError
+from bodydouble.errors import BodydoubleError, DataError, UsageError
 from bodydouble.retarget.description import Description, read_description
 from bodydouble.retarget.mapping import SIDES
 from bodydouble.retarget.mapping_names import KnownNames, name_problems
@@ -48,7 +48,8 @@ def check_robot(name_or_toml: str | Path, description: Path | None = None) -> li
     try:
         described = read_description(description or find_description(file, path))
     except BodydoubleError as error:
-        return [*checks, Check("description", "FAIL", str(error), "Give a whole URDF or MJCF that is a tree of links.")]
+        remedy = "Give a whole URDF or MJCF that is a tree of links." if isinstance(error, DataError) else ""
+        return [*checks, Check("description", "FAIL", str(error), remedy)]
     checks.append(_described(described))
     checks += [*_meshes(described), *_masses(described)]
     problems = list(name_problems(file, KnownNames.of(file, described, source=str(path))))

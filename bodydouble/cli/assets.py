@@ -84,7 +84,7 @@ def fetch(
         if assets.is_ready(name) or name not in catalogue():
             path = assets.path_of(name)
         else:
-            with _bar(catalogue()[name]) as progress:
+            with download_bar(catalogue()[name]) as progress:
                 path = assets.path_of(name, progress)
         typer.echo(f"{name}: {path}")
 
@@ -106,7 +106,7 @@ def add(
 
 
 @contextmanager
-def _bar(asset: Asset) -> Iterator[Progress]:
+def download_bar(asset: Asset) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 

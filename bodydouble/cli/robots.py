@@ -79,7 +79,9 @@ def check(
     from bodydouble.retarget.robot_check import check_robot
     from bodydouble.retarget.robot_file import find_robot
 
-    find_robot(Path(robot) if robot.endswith(".toml") else robot)  # a robot that does not exist is no finding about it
+    toml = find_robot(robot)  # a robot that does not exist is no finding about it
+    if urdf is None:
+        _fetch_description(toml)
     checks = check_robot(robot, urdf)
     good = all(item.verdict != "FAIL" for item in checks)
     if as_json:
@@ -127,6 +129,23 @@ def draft(
     _print([item for item in checks if item.verdict != "PASS"] or checks)
     if any(item.verdict == "FAIL" for item in checks):
         raise typer.Exit(1)
+
+
+def _fetch_description(toml: Path) -> None:
+    """Fetch the description of a robot whose TOML names an asset, showing how far it is."""
+    from bodydouble import assets
+    from bodydouble.asset_catalogue import catalogue
+    from bodydouble.cli.assets import download_bar
+    from bodydouble.errors import BodydoubleError
+    from bodydouble.retarget.robot_file import load_robot_file
+
+    try:
+        file = load_robot_file(toml)
+    except BodydoubleError:
+        return  # the check itself says so
+    if file.asset in catalogue() and not assets.is_ready(file.asset) and not (toml.parent / (file.urdf or file.mjcf)).is_file():
+        with download_bar(catalogue()[file.asset]) as progress:
+            assets.path_of(file.asset, progress)
 
 
 _HOW = {"name": "by name", "geometry": "by place", "guess": "by a guess"}
