@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.retarget.body_plan import BodyPlan, Hand, bend_sign, bending_direction, finger_direction, flexors
+from bodydouble.retarget.body_plan import BodyPlan
 from bodydouble.retarget.description import Joint
 from bodydouble.retarget.draft_skeleton import DraftSkeleton
+from bodydouble.retarget.finger_plan import Hand, bend_sign, bending_direction, finger_direction, flexors
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -48,7 +49,7 @@ def draft_postures(plan: BodyPlan, skeleton: DraftSkeleton) -> DraftPostures:
         side, axes = next(iter(hands.items()))
         found.mount = _snapped(np.eye(3) if axes is None else axes.T)
     else:
-        found.mount = upright(plan, skeleton)
+        found.mount = skeleton.mount
         for side in ("left", "right"):
             _hang(plan, skeleton, side, hands.get(side), found)
     poses = plan.tree.poses(found.zero)
@@ -78,40 +79,6 @@ def draft_postures(plan: BodyPlan, skeleton: DraftSkeleton) -> DraftPostures:
             found.offsets[link] = _snapped(turned.T)
     _rest(plan, skeleton, found)
     return found
-
-
-def upright(plan: BodyPlan, skeleton: DraftSkeleton) -> FloatArray:
-    """Return R_base_root of a body: the right angles nearest to how legs, shoulders and head say it stands."""
-    poses = plan.tree.poses()
-
-    def at(part: str) -> FloatArray | None:
-        link = skeleton.links.get(part)
-        return poses[link][:3, 3] if link in poses else None
-
-    lefts: list[FloatArray] = []
-    for part in ("upper_arm", "thigh", "forearm", "foot"):
-        left, right = at(f"left_{part}"), at(f"right_{part}")
-        if left is not None and right is not None:
-            lefts.append(left - right)
-    ups: list[FloatArray] = []
-    hips = [place for place in (at("left_thigh"), at("right_thigh")) if place is not None]
-    shoulders = [place for place in (at("left_upper_arm"), at("right_upper_arm")) if place is not None]
-    feet = [place for place in (at("left_foot"), at("right_foot")) if place is not None]
-    if hips and shoulders:
-        ups.append(np.mean(shoulders, axis=0) - np.mean(hips, axis=0))
-    if hips and feet:
-        ups.append(np.mean(hips, axis=0) - np.mean(feet, axis=0))
-    if not lefts:
-        return np.eye(3)
-    left = sum(v / np.linalg.norm(v) for v in lefts)
-    up = sum((v / np.linalg.norm(v) for v in ups), np.zeros(3)) if ups else np.array([0.0, 0, 1])
-    forward = np.cross(left, up)
-    rotation = np.stack([forward, left, up])
-    nearest: FloatArray = np.zeros((3, 3))
-    for row in range(3):
-        column = int(np.argmax(np.abs(rotation[row])))
-        nearest[row, column] = np.sign(rotation[row, column])
-    return nearest if abs(np.linalg.det(nearest) - 1) < 1e-6 else np.eye(3)
 
 
 def hand_axes(plan: BodyPlan, hand: Hand) -> FloatArray | None:

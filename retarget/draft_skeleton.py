@@ -11,9 +11,10 @@ from itertools import combinations, pairwise
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.retarget.body_plan import BodyPlan, Finger, Hand, Limb, flexors, places
-from bodydouble.retarget.capsule_fitting import surface_points
+from bodydouble.retarget.body_plan import BodyPlan, Limb
 from bodydouble.retarget.description import Joint
+from bodydouble.retarget.draft_points import sole_ends, tip_of
+from bodydouble.retarget.finger_plan import Finger, Hand, flexors, places
 from bodydouble.retarget.part_names import part_of, words
 
 FloatArray = npt.NDArray[np.float64]
@@ -41,6 +42,8 @@ class DraftSkeleton:
     joints: dict[str, list[Joint]] = field(default_factory=dict)
     """Group to its joints: neck, torso, {side}_clavicle, {side}_shoulder, {side}_elbow, {side}_wrist, {side}_hip, {side}_knee, {side}_ankle, {side}_toe,
     {side}_{finger}."""
+    mount: FloatArray = field(default_factory=lambda: np.eye(3))
+    """R_base_root (3, 3) of a body; a hand alone has none yet."""
     remarks: list[str] = field(default_factory=list)
 
     def put(self, part: str, link: str, how: str) -> None:
@@ -75,6 +78,11 @@ def draft_skeleton(plan: BodyPlan) -> DraftSkeleton:
                 _hand_alone(plan, hand, skeleton)
             for finger in hand.fingers.values():
                 _finger(plan, hand, finger, skeleton)
+    skeleton.mount = upright(plan, skeleton)
+    for side in ("left", "right"):
+        foot = skeleton.links.get(f"{side}_foot")
+        if foot is not None:
+            _sole(plan, side, foot, skeleton.links.get(f"{side}_toes", foot), skeleton)
     return skeleton
 
 
@@ -130,7 +138,60 @@ def _leg(plan: BodyPlan, leg: Limb, skeleton: DraftSkeleton) -> None:
         skeleton.put(f"{side}_toes", toes[-1].child, how)
     skeleton.joints |= {f"{side}_hip": hip, f"{side}_knee": [knee], f"{side}_ankle": ankles, f"{side}_toe": toes}
     skeleton.knees[side] = knee
-    _sole(plan, side, foot, toes[-1].child if toes else foot, skeleton)
+
+
+def _sole(plan: BodyPlan, side: str, foot: str, toes: str, skeleton: DraftSkeleton) -> None:
+    """Put heel and toe tip on the sole: on links that are called so, else where the foot's shapes end, else where its inertia says that it does."""
+    named = {
+        words: [link for link in plan.tree.links_of[body] if words in link.lower()] for words, body in (("heel", foot), ("toe_tip", toes))
+    }
+    how = "name"
+    guessed = None
+    for part, body in (("heel", foot), ("toe_tip", toes)):
+        if named[part]:
+            skeleton.put(f"{side}_{part}", named[part][0], "name")
+            continue
+        if guessed is None:
+            guessed, how = sole_ends(plan, foot, skeleton.mount)
+        place = skeleton.mount.T @ guessed[0 if part == "heel" else 1]
+        poses = plan.tree.poses()
+        point = f"{side}_{part}"
+        skeleton.points[point] = (body, (np.linalg.inv(poses[body]) @ np.append(place, 1.0))[:3])
+        skeleton.put(point, point, how)
+
+
+def upright(plan: BodyPlan, skeleton: DraftSkeleton) -> FloatArray:
+    """Return R_base_root of a body: the right angles nearest to how legs, shoulders and head say it stands."""
+    poses = plan.tree.poses()
+
+    def at(part: str) -> FloatArray | None:
+        link = skeleton.links.get(part)
+        return poses[link][:3, 3] if link in poses else None
+
+    lefts: list[FloatArray] = []
+    for part in ("upper_arm", "thigh", "forearm", "foot"):
+        left, right = at(f"left_{part}"), at(f"right_{part}")
+        if left is not None and right is not None:
+            lefts.append(left - right)
+    ups: list[FloatArray] = []
+    hips = [place for place in (at("left_thigh"), at("right_thigh")) if place is not None]
+    shoulders = [place for place in (at("left_upper_arm"), at("right_upper_arm")) if place is not None]
+    feet = [place for place in (at("left_foot"), at("right_foot")) if place is not None]
+    if hips and shoulders:
+        ups.append(np.mean(shoulders, axis=0) - np.mean(hips, axis=0))
+    if hips and feet:
+        ups.append(np.mean(hips, axis=0) - np.mean(feet, axis=0))
+    if not lefts:
+        return np.eye(3)
+    left = sum(v / np.linalg.norm(v) for v in lefts)
+    up = sum((v / np.linalg.norm(v) for v in ups), np.zeros(3)) if ups else np.array([0.0, 0, 1])
+    forward = np.cross(left, up)
+    rotation = np.stack([forward, left, up])
+    nearest: FloatArray = np.zeros((3, 3))
+    for row in range(3):
+        column = int(np.argmax(np.abs(rotation[row])))
+        nearest[row, column] = np.sign(rotation[row, column])
+    return nearest if abs(np.linalg.det(nearest) - 1) < 1e-6 else np.eye(3)
 
 
 def _bend(plan: BodyPlan, limb: Limb, named: tuple[str, ...]) -> tuple[Joint | None, bool]:
@@ -209,8 +270,11 @@ def _finger(plan: BodyPlan, hand: Hand, finger: Finger, skeleton: DraftSkeleton)
     named = [
         link for link in plan.tree.links_of[finger.end] if link != finger.end and "tip" in link.lower() and _is_far(plan, link, finger.end)
     ]
+    bare = [link for link in plan.tree.links_of[finger.end] if _is_bare(plan, link) and _is_far(plan, link, finger.end)]
     if named:
         skeleton.put(tip, named[0], "name")
+    elif len(bare) == 1:  # a frame that somebody put at the end of a finger
+        skeleton.put(tip, bare[0], "geometry")
     else:
         point = tip if tip not in plan.tree.description.links else f"{tip}_point"
         skeleton.points[point] = (finger.end, tip_of(plan, finger))
@@ -271,68 +335,6 @@ def _is_far(plan: BodyPlan, link: str, body: str) -> bool:
     return float(np.linalg.norm(poses[link][:3, 3] - poses[body][:3, 3])) > 0.005
 
 
-def tip_of(plan: BodyPlan, finger: Finger) -> FloatArray:
-    """Return where a finger ends (3,) m in the frame of its last body: the furthest point of its primitives, else twice its centre of mass."""
-    link = plan.tree.description.links[finger.end]
-    poses = plan.tree.poses()
-    frame = np.linalg.inv(poses[finger.end])
-    if any(shape.kind != "mesh" for shape in link.collision):
-        points = surface_points(tuple(shape for shape in link.collision if shape.kind != "mesh"), 0.003)
-        far = points[np.linalg.norm(points, axis=1).argmax()]
-        near = points[np.linalg.norm(points - far, axis=1) < 0.006]
-        centre: FloatArray = near.mean(axis=0)
-        return centre
-    if np.isfinite(link.mass) and np.linalg.norm(link.centre) > 0.004:
-        return 2 * link.centre
-    before = (frame @ poses[finger.joints[-2].child])[:3, 3] if len(finger.joints) > 1 else np.array([0.0, 0, -0.03])
-    # Nothing is known of the last part: as long as the one before, straight on.
-    return -before
-
-
-def _sole(plan: BodyPlan, side: str, foot: str, toes: str, skeleton: DraftSkeleton) -> None:
-    """Put heel and toe tip on the sole: on links that are called so, else where the foot's shapes end, else where its inertia says that it does."""
-    named = {
-        words: [link for link in plan.tree.links_of[body] if words in link.lower()] for words, body in (("heel", foot), ("toe_tip", toes))
-    }
-    how = "name"
-    guessed = None
-    for part, body in (("heel", foot), ("toe_tip", toes)):
-        if named[part]:
-            skeleton.put(f"{side}_{part}", named[part][0], "name")
-            continue
-        if guessed is None:
-            guessed, how = _extent(plan, foot)
-        place = guessed[0 if part == "heel" else 1]
-        poses = plan.tree.poses()
-        point = f"{side}_{part}"
-        skeleton.points[point] = (body, (np.linalg.inv(poses[body]) @ np.append(place, 1.0))[:3])
-        skeleton.put(point, point, how)
-
-
-def _extent(plan: BodyPlan, foot: str) -> tuple[tuple[FloatArray, FloatArray], str]:
-    """Return the hindmost and foremost place (3,) m of a foot on its sole, in the root frame at zero, and how they were found."""
-    tree, poses = plan.tree, plan.tree.poses()
-    clouds = []
-    for name in tree.links_of[foot]:
-        shapes = tuple(shape for shape in tree.description.links[name].collision if shape.kind != "mesh")
-        if shapes:
-            clouds.append(surface_points(shapes, 0.01) @ poses[name][:3, :3].T + poses[name][:3, 3])
-    ankle = poses[foot][:3, 3]
-    if clouds and np.ptp(np.concatenate(clouds)[:, 0]) > 0.06:
-        points = np.concatenate(clouds)
-        level = points[:, 2].min()
-        low = points[points[:, 2] < level + 0.03]
-        middle = (low[:, 1].max() + low[:, 1].min()) / 2
-        return (np.array([low[:, 0].min(), middle, level]), np.array([low[:, 0].max(), middle, level])), "geometry"
-    link = tree.description.links[foot]
-    soles = [poses[name][2, 3] for name in tree.links_of[foot] if "sole" in words(name)]
-    if np.isfinite(link.mass) and link.mass > 0.1:
-        # An even box with the link's inertia, standing along the axes that it has at zero.
-        R = poses[foot][:3, :3]
-        moments = np.diag(R @ link.inertia @ R.T)
-        half = np.sqrt(np.clip(1.5 / link.mass * (moments.sum() - 2 * moments), 1e-6, None))
-        centre = poses[foot][:3, 3] + R @ link.centre
-        level = min(soles) if soles else centre[2] - half[2]
-        return (np.array([centre[0] - half[0], centre[1], level]), np.array([centre[0] + half[0], centre[1], level])), "guess"
-    level = min(soles) if soles else ankle[2] - 0.06
-    return (np.array([ankle[0] - 0.06, ankle[1], level]), np.array([ankle[0] + 0.16, ankle[1], level])), "guess"
+def _is_bare(plan: BodyPlan, link: str) -> bool:
+    found = plan.tree.description.links[link]
+    return not found.mass > 0 and not found.collision and not plan.tree.description.children(link)

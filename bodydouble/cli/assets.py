@@ -107,6 +107,7 @@ def add(
 
 @contextmanager
 def download_bar(asset: Asset) -> Iterator[Progress]:
+    """Yield what to call with the bytes so far and in all while an asset is downloaded."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
