@@ -15,7 +15,7 @@ from bodydouble.retarget.motions.body_points import BodyPoints
 from bodydouble.retarget.motions.body_size import BONES_SIGMA, TYPICAL_SIGMA, BodySize
 from bodydouble.retarget.motions.foot_turns import sole
 from bodydouble.retarget.motions.limb_turns import foot_direction
-from bodydouble.retarget.motions.rotations import known_rows, quaternions, turned, turned_back
+from bodydouble.retarget.motions.rotations import median_known, quaternions, turned, turned_back
 from bodydouble.retarget.motions.trunk_turns import hip_middle
 from bodydouble.retarget.motions.zero_pose import FACE, LANDMARK_OF_POINT, zero_offset
 
@@ -106,9 +106,8 @@ def _with_feet(body: BodyPoints, turns: dict[str, FloatArray], scale: float) -> 
             continue
         ball, tip, heel = (f"{side}_{part}" for part in ("toes", "toe_tip", "heel"))
         typical = {name: scale * zero_offset(name, f"{side}_foot") for name in (ball, tip, heel)}
-        measured = {
-            name: _median(turned_back(foot, body.place(name) - ankle)) for name in (ball, tip, heel) if body.knows(name, f"{side}_foot")
-        }
+        measured = {name: median_known(turned_back(foot, body.place(name) - ankle)) for name in (ball, tip, heel)}
+        measured = {name: place for name, place in measured.items() if np.isfinite(place).all()}
         deep = typical[tip][2]
         if tip in measured:
             deep = measured[tip][2]
@@ -125,8 +124,3 @@ def _with_feet(body: BodyPoints, turns: dict[str, FloatArray], scale: float) -> 
             shapes[ball] = measured[tip] + typical[ball] - typical[tip]
         body = body.with_places({name: ankle + turned(foot, shape[None]) for name, shape in shapes.items()})
     return body
-
-
-def _median(vectors: FloatArray) -> FloatArray:
-    known = known_rows(vectors)
-    return np.asarray(np.median(vectors[known], axis=0))

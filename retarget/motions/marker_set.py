@@ -217,6 +217,6 @@ def _turn(entry: LinkEntry, frame: FloatArray) -> FloatArray:
     (first, a), (second, b) = given
     turn = frame @ axes_along(a, b, first + second)
     if entry.upright:
-        up = np.nanmean(turned(np.swapaxes(turn, 1, 2), np.array([[0.0, 0.0, 1.0]])), axis=0)
+        up = turn[known_rows(turn), 2].mean(axis=0) if known_rows(turn).any() else np.array([0.0, 0.0, 1.0])
         turn = turn @ least_rotation(np.array([0.0, 0.0, 1.0]), up / np.linalg.norm(up))
     return turn

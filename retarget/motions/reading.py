@@ -112,7 +112,7 @@ def _read_markers(path: Path, rate_hz: float | None, markers: Path | None) -> _R
     seen = read_qualisys(path, rate_hz)
     chosen = recognise_set(path, seen.names) if markers is None else load_marker_set(markers)
     made = body_of_markers(path, seen, chosen)
-    check_size(path, made.body, METRES["m"], f"{chosen.unit} (marker set '{chosen.name}')")
+    _check_size(path, made.body, METRES["m"], f"{chosen.unit} (marker set '{chosen.name}')")
     return _Read(made.body, list(made.notes))
 
 
@@ -127,7 +127,7 @@ def _read_amc(path: Path, rate_hz: float | None, asf: Path | None) -> _Read:
     return replace(_in_world(amc, capture, notes), assumed=assumed)
 
 
-def check_size(path: Path, body: BodyPoints, metres: float, said: str) -> None:
+def _check_size(path: Path, body: BodyPoints, metres: float, said: str) -> None:
     """Raise DataError where a body has no person's size in the unit that was said."""
     try:
         check_unit(body.places, metres, said)

@@ -17,6 +17,12 @@ def known_rows(values: FloatArray) -> BoolArray:
     return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
 
 
+def median_known(values: FloatArray) -> FloatArray:
+    """Return the median over those rows of an array (T, ...) of which nothing is NaN; NaN where there is none."""
+    known = known_rows(values)
+    return np.asarray(np.median(values[known], axis=0)) if known.any() else np.full(values.shape[1:], np.nan)
+
+
 def unit(vectors: FloatArray) -> FloatArray:
     """Return vectors (..., 3) at length 1; NaN where they have none."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from bodydouble.retarget.mapping import SIDES
 from bodydouble.retarget.motions.body_points import BodyPoints
-from bodydouble.retarget.motions.rotations import best_rotation, halfway, known_rows, least_rotation, turned_back, unit
+from bodydouble.retarget.motions.rotations import best_rotation, halfway, known_rows, least_rotation, median_known, turned_back, unit
 from bodydouble.retarget.motions.zero_pose import FACE, zero_places
 
 FloatArray = npt.NDArray[np.float64]
@@ -16,6 +16,8 @@ APART = 0.03
 """m: a joint of the spine nearer to the hips' middle than this says nothing about the pelvis."""
 HANGING = -0.5
 """An upper arm whose direction is this far down the thorax leaves the collar bone at rest."""
+UPRIGHT = 0.35
+"""rad from the vertical within which a thorax is upright."""
 LEAN = 0.7
 """rad: a neck that leans further than this on average does so on purpose and is not how the file draws a straight one."""
 
@@ -74,7 +76,7 @@ def _below(body: BodyPoints) -> str:
 def _above(body: BodyPoints) -> str:
     """Name the point over the hips that tells which way the pelvis leans."""
     for point in ("spine", "thorax"):
-        if body.knows(point) and np.nanmedian(np.linalg.norm(body.place(point) - hip_middle(body), axis=1)) > APART:
+        if median_known(np.linalg.norm(body.place(point) - hip_middle(body), axis=1)) > APART:
             return point
     return "neck"
 
@@ -92,14 +94,18 @@ def _head(body: BodyPoints, thorax: FloatArray) -> dict[str, FloatArray]:
 
 
 def _nodding(body: BodyPoints, thorax: FloatArray) -> FloatArray:
-    """Return how the neck is turned by where the head is on it. How files draw a straight neck differs by 40 degrees: its median is taken as straight."""
+    """Return how the neck is turned by where the head is on it.
+
+    How files draw a straight neck differs by 40 degrees, so its median while the thorax is upright is taken as straight: people then look ahead.
+    """
     base = body.place("neck") if body.knows("neck") else shoulder_middle(body)
     direction = turned_back(thorax, unit(body.place("head") - base))
     known = known_rows(direction)
     if not known.any():
         return np.full((body.frames, 3, 3), np.nan)
     up = np.array([0.0, 0.0, 1.0])
-    straight = unit(np.median(direction[known], axis=0))
+    upright = known & (thorax[:, 2, 2] > np.cos(UPRIGHT))
+    straight = unit(np.median(direction[upright if upright.any() else known], axis=0))
     if not np.dot(straight, up) > np.cos(LEAN):
         straight = up
     return np.asarray(thorax @ least_rotation(straight, direction))

@@ -162,7 +162,7 @@ def _neck(body: BodyPoints, thorax: FloatArray, sides: tuple[str, ...], alone: b
     place = np.full((body.frames, 3), np.nan)
     for guess in guesses:
         place = np.where(np.isfinite(place), place, guess)
-    if alone and not np.isfinite(place).any():
+    if alone and sides and not known_rows(place).any():
         zero = zero_places()
         sole = -zero["left_toe_tip"][2]
         facing = thorax[0, :, 0]
