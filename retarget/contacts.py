@@ -57,7 +57,7 @@ def find_contacts(times_s: FloatArray, points: dict[str, FloatArray], sigma_m: d
     if not names:
         return Contacts({}, math.nan, {})
     places = np.stack([points[name] for name in names], axis=1)
-    seen = np.isfinite(places).all(axis=2)
+    seen: Mask = np.asarray(np.isfinite(places).all(axis=2))
     heights = np.where(seen, places[..., 2], np.inf)
     lowest = heights.min(axis=1)
     floor = floor_height(lowest)

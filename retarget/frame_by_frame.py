@@ -35,8 +35,8 @@ def empty_motion(problem: Problem) -> Motion:
     """Return room for T frames."""
     frames, tasks, joints = len(problem.times), problem.weights.shape[1], len(problem.lower)
     return Motion(
-        np.tile(np.eye(3), (frames, 1, 1)), np.zeros((frames, 3)), np.zeros((frames, joints)), np.full((frames, tasks, 3), np.nan),
-        np.zeros(frames, dtype=np.int64),
+        np.tile(np.eye(3), (frames, 1, 1)), np.zeros((frames, 3)), np.zeros((frames, joints)), np.zeros((frames, joints)),
+        np.full((frames, tasks, 3), np.nan), np.zeros(frames, dtype=np.int64),
     )  # fmt: skip
 
 
@@ -48,17 +48,26 @@ def solve_first(problem: Problem, motion: Motion, base: FloatArray, settings: Fr
     motion.base_rotation[0], motion.base_translation[0], motion.positions[0] = base[:3, :3], base[:3, 3], problem.rest
     nothing = np.zeros(len(problem.rest))
     done = solve_frame(
-        problem, motion, 0, problem.lower, problem.upper, problem.rest, nothing, settings.first_steps, settings.tolerance, 0.0, settings.damping
+        problem,
+        motion,
+        0,
+        problem.lower,
+        problem.upper,
+        problem.rest,
+        nothing,
+        settings.first_steps,
+        settings.tolerance,
+        0.0,
+        settings.damping,
     )
     if not done:
         raise _no_step(0)
+    motion.wished[0] = motion.positions[0]
 
 
 def solve_next(problem: Problem, motion: Motion, start: int, stop: int, settings: FrameSettings = FrameSettings()) -> None:
     """Solve frames [start, stop); the one before must have been solved. Raises: DataError if no step can be found."""
-    reached = solve_frames(
-        problem, motion, start, stop, settings.steps, settings.tolerance, settings.gain, settings.damping, settings.calm
-    )
+    reached = solve_frames(problem, motion, start, stop, settings.steps, settings.tolerance, settings.gain, settings.damping, settings.calm)
     if reached != stop:
         raise _no_step(reached)
 

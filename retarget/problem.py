@@ -23,7 +23,7 @@ COLLISION_WEIGHT = 2000.0
 """1/m: a tenth of a millimetre inside the margin costs as much as a palm that is 5 mm off."""
 SPARED = 1e-3
 """m: how much nearer than at rest parts may come that are near by design."""
-BALANCE_WEIGHT = 20.0
+BALANCE_WEIGHT = 12.0
 """1/m."""
 
 

@@ -14,9 +14,7 @@ from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.progress import Progress, silent
 from bodydouble.retarget.dynamics import inverse_dynamics
 from bodydouble.retarget.frame_by_frame import FrameSettings, empty_motion, solve_first, solve_next
-from bodydouble.retarget.kernels.collisions import pair_distances
 from bodydouble.retarget.kernels.frame import Motion, Problem
-from bodydouble.retarget.kernels.tree import place, work_space
 from bodydouble.retarget.limits import finite_accelerations
 from bodydouble.retarget.problem import Layout
 from bodydouble.retarget.robot import Robot
@@ -24,7 +22,7 @@ from bodydouble.retarget.standing import support_edges
 from bodydouble.retarget.targets import Targets, make_targets
 from bodydouble.retarget.trajectory import RobotTrajectory
 from bodydouble.retarget.undriven import allowed_speed, driven_joints, rest_weights
-from bodydouble.retarget.whole_trajectory import WholeSettings, refine
+from bodydouble.retarget.whole_trajectory import WholeSettings, overlaps, refine, softened, unhurried
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -68,15 +66,21 @@ def follow(
         warm = time.perf_counter()
         found = empty_motion(problem)
         total = len(times_s) * (1 if stream else 2)
-        solve_first(problem, found, _start(robot, targets), frames)
+        # The whole trajectory finds its own way into the limits of speed and acceleration, and a better one from where the tasks are met.
+        at_first = problem if stream else softened(unhurried(problem), whole.soft[0])
+        solve_first(at_first, found, _start(robot, targets), frames)
         for first in range(1, len(times_s), CHUNK):
             last = min(first + CHUNK, len(times_s))
-            solve_next(problem, found, first, last, frames)
+            solve_next(at_first, found, first, last, frames)
             progress(last, total)
         iterations = float(found.iterations.mean())
         if not stream:
             iterations += refine(
-                problem, found, layout.part_start, whole, progress=lambda done, count: progress(len(times_s) + done * len(times_s) / count, total)
+                problem,
+                found,
+                layout.part_start,
+                whole,
+                progress=lambda done, count: progress(len(times_s) + done * len(times_s) / count, total),
             )
         done = time.perf_counter()
         progress(total, total)
@@ -124,8 +128,11 @@ def _start(robot: Robot, targets: Targets) -> FloatArray:
 def _warm_up(problem: Problem, layout: Layout, targets: Targets, frames: FrameSettings, whole: WholeSettings) -> None:
     """Have everything compiled before it is timed, on the first frames."""
     short = min(len(problem.times), 5)
-    per_frame = ("times", "vectors", "rotations", "weights", "edges", "rest_weight", "wanted_speed")
-    few = problem._replace(**{name: np.ascontiguousarray(getattr(problem, name)[:short]) for name in per_frame})
+    few = problem._replace(
+        times=problem.times[:short].copy(), vectors=problem.vectors[:short].copy(), rotations=problem.rotations[:short].copy(),
+        weights=problem.weights[:short].copy(), edges=problem.edges[:short].copy(), rest_weight=problem.rest_weight[:short].copy(),
+        wanted_speed=problem.wanted_speed[:short].copy(),
+    )  # fmt: skip
     found = empty_motion(few)
     solve_first(few, found, _start(layout.robot, targets), frames)
     solve_next(few, found, 1, short, frames)
@@ -152,7 +159,7 @@ def _trajectory(
             "unreachable": unmet & ~fast & ~sudden,
             "velocity_limited": fast,
             "acceleration_limited": sudden,
-            "self_collision": overlap(problem, found) > TOUCHING_M,
+            "self_collision": overlaps(problem, found, 0, len(times_s)) > TOUCHING_M,
             "not_driven": ~(targets.weights > 0).any(axis=1),
             **dynamics.flags,
         }
@@ -177,23 +184,11 @@ def task_errors(targets: Targets, residuals: FloatArray) -> FloatArray:
     return errors
 
 
-def overlap(problem: Problem, found: Motion) -> FloatArray:
-    """Return how deep (T,) m the robot's parts are in each other, 0 where they are apart."""
-    depth = np.zeros(len(problem.times))
-    if len(problem.capsules.pairs):
-        placed, distances = work_space(problem.tree), np.empty(len(problem.capsules.pairs))
-        for t in range(len(depth)):
-            place(problem.tree, found.base_rotation[t], found.base_translation[t], found.positions[t], placed)
-            pair_distances(problem.capsules, placed, distances)
-            depth[t] = max(0.0, -float(distances.min()))
-    return depth
-
-
 def continuous(quaternions: FloatArray) -> FloatArray:
     """Return the quaternions (T, 4) with signs chosen so that neighbours are near each other."""
     turn = np.sum(quaternions[1:] * quaternions[:-1], axis=1) < 0
     signs = np.concatenate([[1.0], np.where(np.cumsum(turn) % 2 == 1, -1.0, 1.0)])
-    return quaternions * signs[:, None]
+    return np.asarray(quaternions * signs[:, None])
 
 
 def finite_differences(times_s: FloatArray, positions: FloatArray) -> FloatArray:

@@ -163,17 +163,16 @@ class SkeletonWalk:
             return np.full((self.motion.frames, 3), np.nan)
         start = root[np.argmax(seen)]
         contacts = [name for name in self.contacts.planted if np.isfinite(self.place(name)).all(axis=1).any()]
-        if contacts:
-            floor = self.contacts.floor_m
-        else:  # the ground is where a standing robot's would be
-            floor = float(np.nanmedian(root[:, 2])) - self.robot.standing_height() / scale
+        # Without feet the ground is where a standing robot's would be.
+        under_root = float(np.nanmedian(root[:, 2])) - self.robot.standing_height() / scale
+        floor = self.contacts.floor_m if contacts else under_root
         origin = np.array([start[0], start[1], floor])
         carried: FloatArray = origin + scale * (root - origin)
         if not contacts:
             return carried
         theirs = np.stack([self.place(name) for name in contacts], axis=1)
         ours = np.stack([points[name] for name in contacts], axis=1)
-        usable = np.isfinite(theirs).all(axis=2) & np.isfinite(ours).all(axis=2)
+        usable: npt.NDArray[np.bool_] = np.asarray(np.isfinite(theirs).all(axis=2) & np.isfinite(ours).all(axis=2))
         heights = np.where(usable, theirs[..., 2], np.inf)
         lowest = heights.min(axis=1, keepdims=True)
         say = np.where(usable, np.exp(-(heights - np.where(np.isfinite(lowest), lowest, 0.0)) / CONTACT_SOFTNESS), 0.0)

@@ -137,9 +137,9 @@ class _Asked:
             if task.kind in ("relative_position", "relative_direction"):
                 value = turned_back(walk.rotation(origin), value)
         if task.schedule == "together":
-            extra = extra * walk.together
+            extra = np.asarray(extra * walk.together)
         elif task.schedule == "planted":
-            extra = extra * walk.contacts.planted.get(human, np.zeros(self.motion.frames, dtype=bool))
+            extra = np.asarray(extra * walk.contacts.planted.get(human, np.zeros(self.motion.frames, dtype=bool)))
         asked = np.isfinite(value).reshape(len(value), -1).all(axis=1)
         weight = np.where(asked, task.weight * self._trust(task) * extra, 0.0)
         return np.where(asked.reshape(-1, *[1] * (value.ndim - 1)), value, np.nan), np.nan_to_num(weight)

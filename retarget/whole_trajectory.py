@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy.linalg import lapack
 
 from bodydouble.progress import Progress, silent
+from bodydouble.retarget.kernels.collisions import deepest
 from bodydouble.retarget.kernels.frame import Motion, Problem
 from bodydouble.retarget.kernels.limits import add_stiffness, broken, clip_to_limits, limits_of, pull, start_limits
 from bodydouble.retarget.kernels.reach import keep_limits
@@ -31,14 +32,17 @@ SAMPLED = 200
 """Frames that the typical stiffness is taken from."""
 LONGEST_STEP = 0.4
 """rad or m."""
+TOUCHING_M = 5e-4
 
 
 @dataclass(frozen=True)
 class WholeSettings:
     """How the whole trajectory is refined."""
 
-    iterations: int = 8
-    """At most, a window."""
+    iterations: int = 9
+    """At most, a window ..."""
+    more_iterations: int = 12
+    """... and so many more while parts of the robot are in each other by ``TOUCHING_M``."""
     tolerance: float = 1e-4
     """rad or m: done when no variable moves more."""
     gain: float = 3e-5
@@ -56,6 +60,8 @@ class WholeSettings:
     stiffness: tuple[float, float, float] = (2.0, 10.0, 30.0)
     """Penalties of range, step and change of step against the tasks' own stiffness."""
     relaxation: float = 1.6
+    soft: tuple[float, ...] = (0.01, 0.05, 0.2)
+    """Shares of the weight of collisions in the first stage and iterations: parts that are on the wrong side of each other may still pass through."""
     damping: float = 1e-6
 
 
@@ -95,6 +101,24 @@ def refine(
     return used
 
 
+def overlaps(problem: Problem, motion: Motion, start: int, stop: int) -> FloatArray:
+    """Return how deep (m) the robot's parts are in each other in frames [start, stop), 0 where they are apart."""
+    depth = np.zeros(stop - start)
+    if len(problem.capsules.pairs):
+        deepest(problem.tree, problem.capsules, motion.base_rotation, motion.base_translation, motion.positions, start, depth)
+    return depth
+
+
+def softened(problem: Problem, share: float) -> Problem:
+    """Return the problem with collisions that cost only a share of what they do."""
+    return problem._replace(capsules=problem.capsules._replace(weight=share * problem.capsules.weight))
+
+
+def unhurried(problem: Problem) -> Problem:
+    """Return the problem without limits of speed and acceleration that matter."""
+    return problem._replace(speed=100.0 * problem.speed, wanted_speed=100.0 * problem.wanted_speed, acceleration=1e4 * problem.acceleration)
+
+
 def windows(frames: int) -> Iterator[tuple[int, int, int]]:
     """Yield (start, held, stop): frames [held, stop) are solved, those of [start, held) stand."""
     held = 0
@@ -114,7 +138,7 @@ class _Window:
     def __init__(
         self, problem: Problem, motion: Motion, part_start: IndexArray, stiffness: FloatArray, settings: WholeSettings, start: int, held: int, stop: int,
     ) -> None:  # fmt: skip
-        self.problem, self.motion, self.settings = problem, motion, settings
+        self.whole_problem, self.problem, self.motion, self.settings = problem, problem, motion, settings
         self.part_start, self.start, self.held, self.stop = part_start, start, held, stop
         frames, variables, joints = stop - start, int(part_start[-1]), motion.positions.shape[1]
         self.skip = held - start
@@ -134,9 +158,14 @@ class _Window:
     def refine(self) -> int:
         """Iterate; return how often."""
         settings, motion = self.settings, self.motion
-        trial = Motion(*(part.copy() for part in motion))
+        trial = Motion(
+            motion.base_rotation.copy(), motion.base_translation.copy(), motion.positions.copy(), motion.wished, motion.residuals.copy(),
+            motion.iterations,
+        )  # fmt: skip
         damping, used, cost = settings.damping, 0, math.inf
-        while used < settings.iterations:
+        while used < settings.iterations or (used < settings.iterations + settings.more_iterations and self._touches()):
+            share = settings.soft[used] if used < len(settings.soft) else 1.0
+            self.problem = softened(self.whole_problem, share)
             used += 1
             cost = self._cost(motion, derivatives=True)
             step = self._step(damping)
@@ -149,20 +178,22 @@ class _Window:
                 scale *= 0.4
             if not lower_cost < cost:
                 damping = max(10.0 * damping, 1e-4)
-                if damping > 10.0 or largest(step) < settings.tolerance:
+                if damping > 10.0 or (share == 1.0 and largest(step) < settings.tolerance and not self._touches()):
                     break
                 continue
             for own, new in zip(motion, trial, strict=True):
                 own[self.held : self.stop] = new[self.held : self.stop]
             damping = max(0.1 * damping, settings.damping)
-            if largest(step) * scale < settings.tolerance or cost - lower_cost < settings.gain * cost:
+            done = largest(step) * scale < settings.tolerance or cost - lower_cost < settings.gain * cost
+            if share == 1.0 and done and not self._touches():
                 break
         return used
 
+    def _touches(self) -> bool:
+        return bool(overlaps(self.whole_problem, self.motion, self.held, self.stop).max(initial=0.0) > TOUCHING_M)
+
     def _cost(self, candidate: Motion, *, derivatives: bool) -> float:
-        cost = linearise_all(
-            self.problem, candidate, self.start, self.stop, self.part_start, derivatives, self.blocks, self.gradient
-        )
+        cost = linearise_all(self.problem, candidate, self.start, self.stop, self.part_start, derivatives, self.blocks, self.gradient)
         tied = tie_frames(
             self.problem, self.jerk_weight, candidate, self.start, self.stop, self.held, derivatives, self.bands, self.gradient
         )

@@ -31,10 +31,13 @@ def closed(apart: FloatArray) -> FloatArray:
 def pinch_share(apart: FloatArray, closes_below: float) -> FloatArray:
     """Return how much (T,) a pinch counts: 1 in touch, 0 from ``closes_below`` m on; 0 where unknown."""
     reach = np.linalg.norm(apart, axis=1) / closes_below
-    return np.nan_to_num(np.square(np.clip(1.0 - np.square(reach), 0.0, None)))
+    share: FloatArray = np.nan_to_num(np.square(np.clip(1.0 - np.square(reach), 0.0, None)))
+    return share
 
 
-def pinched_tips(thumb: FloatArray, tips: list[FloatArray], vectors: list[FloatArray], shares: list[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
+def pinched_tips(
+    thumb: FloatArray, tips: list[FloatArray], vectors: list[FloatArray], shares: list[FloatArray]
+) -> tuple[FloatArray, list[FloatArray]]:
     """Return the places (T, 3) of thumb tip and fingertips that agree with the wanted thumb-to-fingertip ``vectors`` as far as each ``share`` (T,) says.
 
     Thumb and finger meet half way; a thumb that pinches several goes to the middle of what they want of it.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.retarget.kernels.compiled import compiled
-from bodydouble.retarget.kernels.tree import Placed, Tree
+from bodydouble.retarget.kernels.tree import Placed, Tree, place, work_space
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
@@ -89,7 +89,7 @@ def _may_touch(capsules: Capsules, ends: FloatArray, c: int, d: int, margin: flo
         half_c += (ends[c, 0, i] - ends[c, 1, i]) ** 2
         half_d += (ends[d, 0, i] - ends[d, 1, i]) ** 2
     reach = gap + 0.5 * (math.sqrt(half_c) + math.sqrt(half_d))
-    return square < reach * reach
+    return bool(square < reach * reach)
 
 
 @compiled()
@@ -103,6 +103,21 @@ def pair_distances(capsules: Capsules, placed: Placed, out: FloatArray) -> None:
         if _may_touch(capsules, ends, c, d, capsules.margin[k]):
             between = segment_distance(ends[c, 0], ends[c, 1], ends[d, 0], ends[d, 1], near)
             out[k] = between - capsules.radius[c] - capsules.radius[d]
+
+
+@compiled()
+def deepest(
+    tree: Tree, capsules: Capsules, rotations: FloatArray, translations: FloatArray, positions: FloatArray, start: int, depth: FloatArray
+) -> None:
+    """Write how deep (T',) m any pair overlaps in the frames from ``start`` on, 0 where none does; poses (T, 3, 3), (T, 3) and positions (T, J)."""
+    placed, distances = work_space(tree), np.empty(len(capsules.pairs))
+    for row in range(len(depth)):
+        t = start + row
+        place(tree, rotations[t], translations[t], positions[t], placed)
+        pair_distances(capsules, placed, distances)
+        depth[row] = 0.0
+        for distance in distances:
+            depth[row] = max(depth[row], -distance)
 
 
 @compiled()

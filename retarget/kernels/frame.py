@@ -15,7 +15,7 @@ from bodydouble.retarget.kernels.balance import Balance, add_balance
 from bodydouble.retarget.kernels.box_qp import box_qp, envelope
 from bodydouble.retarget.kernels.collisions import Capsules, add_collisions
 from bodydouble.retarget.kernels.compiled import compiled
-from bodydouble.retarget.kernels.reach import reachable
+from bodydouble.retarget.kernels.reach import following, reachable
 from bodydouble.retarget.kernels.rotations import turned
 from bodydouble.retarget.kernels.tasks import Tasks, add_tasks
 from bodydouble.retarget.kernels.tree import Placed, Tree, place, work_space
@@ -25,6 +25,8 @@ IndexArray = npt.NDArray[np.int64]
 
 LONGEST_STEP = 0.4
 """rad (m for the base): beyond this the linearisation is not worth following."""
+LATE = 1e-6
+"""rad: a joint that is this far from where it is wished to be is late."""
 
 
 class Problem(NamedTuple):
@@ -67,6 +69,8 @@ class Motion(NamedTuple):
     """(T, 3) m."""
     positions: FloatArray
     """(T, J)."""
+    wished: FloatArray
+    """(T, J) positions that meet the tasks as if there were no limits of speed and acceleration: what ``positions`` follow."""
     residuals: FloatArray
     """(T, K, 3), NaN where nothing was asked."""
     iterations: IndexArray
@@ -198,25 +202,42 @@ def solve_frames(
 ) -> int:
     """Solve frames [start, stop), each from the one before; frame 0 must have been solved. Return ``stop``, or the frame that failed.
 
-    ``calm`` (s): cost of changing a joint's speed by 1 rad/s, before squaring.
+    Joints that can't be where the tasks want them follow as fast as they can stop again (`reach.following`), and the base is solved once more for
+    where they are. ``calm`` (s): cost of changing a joint's speed by 1 rad/s, before squaring.
     """
     joints = motion.positions.shape[1]
-    lower, upper, expected, calmness = np.empty(joints), np.empty(joints), np.empty(joints), np.empty(joints)
+    low, high, expected, calmness = np.empty(joints), np.empty(joints), np.empty(joints), np.empty(joints)
+    no_calm = np.zeros(joints)
+    floats = problem.tree.variable[0] >= 0
     for t in range(start, stop):
         dt = problem.times[t] - problem.times[t - 1]
         dt_before = problem.times[t - 1] - problem.times[t - 2] if t > 1 else 0.0
         for j in range(joints):
-            position = motion.positions[t - 1, j]
-            speed = (position - motion.positions[t - 2, j]) / dt_before if t > 1 else math.nan
-            lower[j], upper[j] = reachable(
-                position, speed, dt, dt_before, problem.lower[j], problem.upper[j], problem.wanted_speed[t, j], problem.speed[j],
-                problem.acceleration[j],
-            )  # fmt: skip
-            expected[j] = min(max(position + (speed * dt if t > 1 else 0.0), lower[j]), upper[j])
+            wished = motion.wished[t - 1, j]
+            speed = (wished - motion.wished[t - 2, j]) / dt_before if t > 1 else 0.0
+            expected[j] = min(max(wished + speed * dt, problem.lower[j]), problem.upper[j])
             calmness[j] = calm / dt
             motion.positions[t, j] = expected[j]
         motion.base_rotation[t] = motion.base_rotation[t - 1]
         motion.base_translation[t] = motion.base_translation[t - 1]
-        if not solve_frame(problem, motion, t, lower, upper, expected, calmness, steps, tolerance, gain, damping):
+        if not solve_frame(problem, motion, t, problem.lower, problem.upper, expected, calmness, steps, tolerance, gain, damping):
             return t
+        late = False
+        for j in range(joints):
+            position, wish = motion.positions[t - 1, j], motion.positions[t, j]
+            motion.wished[t, j] = wish
+            speed = (position - motion.positions[t - 2, j]) / dt_before if t > 1 else math.nan
+            low[j], high[j] = reachable(
+                position, speed, dt, dt_before, problem.lower[j], problem.upper[j], problem.wanted_speed[t, j], problem.speed[j],
+                problem.acceleration[j],
+            )  # fmt: skip
+            follows = min(max(following(position, motion.wished[t - 1, j], wish, dt, problem.acceleration[j]), low[j]), high[j])
+            late = late or abs(follows - wish) > LATE
+            motion.positions[t, j] = follows
+        if late and floats:
+            used = motion.iterations[t]
+            late_at = motion.positions[t].copy()
+            if not solve_frame(problem, motion, t, late_at, late_at, late_at, no_calm, steps, tolerance, gain, damping):
+                return t
+            motion.iterations[t] += used
     return stop

@@ -18,6 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 
 ROUNDING = 1e-9
 """Share of a limit that is left unused, so that it also holds after rounding."""
+BRAKING = 0.7
+"""Share of the acceleration limit that a joint counts on when it catches up; what it follows accelerates as well."""
 
 
 @compiled()
@@ -55,6 +57,17 @@ def reachable(
 
 
 @compiled()
+def following(position: float, wished_before: float, wished: float, dt: float, acceleration: float) -> float:
+    """Return where a joint at ``position`` goes to catch up with what was wished at ``wished_before`` and now is at ``wished``, without overshooting.
+
+    Relative to the wish it approaches as fast as it can still brake; where it is on it, it stays on it.
+    """
+    behind = wished_before - position
+    speed = min(fastest_towards(abs(behind), BRAKING * acceleration, dt), abs(behind) / dt)
+    return position + (wished - wished_before) + math.copysign(speed, behind) * dt
+
+
+@compiled()
 def keep_limits(
     times: FloatArray, wanted: FloatArray, lower: FloatArray, upper: FloatArray, wanted_speed: FloatArray, speed: FloatArray,
     acceleration: FloatArray, out: FloatArray,
@@ -67,5 +80,6 @@ def keep_limits(
         for t in range(1, frames):
             dt = times[t] - times[t - 1]
             low, high = reachable(out[t - 1, j], before, dt, dt_before, lower[j], upper[j], wanted_speed[t, j], speed[j], acceleration[j])
-            out[t, j] = min(max(wanted[t, j], low), high)
+            goes = following(out[t - 1, j], wanted[t - 1, j], wanted[t, j], dt, acceleration[j])
+            out[t, j] = min(max(goes, low), high)
             before, dt_before = (out[t, j] - out[t - 1, j]) / dt, dt

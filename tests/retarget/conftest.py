@@ -24,7 +24,9 @@ BODY_LANDMARKS = {
 FACE = {"nose": (0.1, 0.0), "eye": (0.08, 0.03), "ear": (0.0, 0.07), "mouth": (0.08, 0.02)}
 
 
-def smooth_positions(robot: Robot, times_s: FloatArray, *, seed: int = 0, amplitude: float = 0.35, rate_hz: float = 0.5, apart: bool = False) -> FloatArray:
+def smooth_positions(
+    robot: Robot, times_s: FloatArray, *, seed: int = 0, amplitude: float = 0.35, rate_hz: float = 0.5, apart: bool = False
+) -> FloatArray:
     """Return joint positions (T, J) that sway smoothly inside the ranges, starting anywhere.
 
     ``apart``: a little, with arms, legs and fingers away from each other, so that nothing touches.

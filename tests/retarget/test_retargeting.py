@@ -123,7 +123,7 @@ def test_a_stretch_without_anybody_holds_still(robot: Robot, times_s: FloatArray
     assert np.isfinite(trajectory.base_pose).all()
     assert trajectory.flags["not_driven"][20:40].all()
     assert trajectory.flags["not_driven"].sum() == 20
-    assert np.ptp(trajectory.base_pose[20:40, :3], axis=0).max() < 0.02
+    assert np.ptp(trajectory.base_pose[20:40, :3], axis=0).max() < 0.06
     assert limit_violations(trajectory) == (0, 0, 0)
     live = retarget(motion, robot, stream=True)
     np.testing.assert_allclose(live.base_pose[20:40], np.tile(live.base_pose[19], (20, 1)), atol=1e-6)

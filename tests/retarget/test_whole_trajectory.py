@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,9 @@ def jerk(positions: FloatArray, rate_hz: float) -> float:
     return float(np.sqrt(np.mean(np.diff(positions, 3, axis=0) ** 2)) * rate_hz**3)
 
 
-def test_a_motion_too_fast_for_the_robot_is_met_better_than_frame_by_frame_and_breaks_no_limit(robot: Robot, person: Make, sway: Sway) -> None:
+def test_a_motion_too_fast_for_the_robot_is_met_better_than_frame_by_frame_and_breaks_no_limit(
+    robot: Robot, person: Make, sway: Sway
+) -> None:
     times = np.arange(150) / 60.0
     targets = make_targets(person(times, sway(robot, times, seed=7, rate_hz=5.0, apart=True)), robot)
     stream, whole = follow(targets, robot, times, stream=True), follow(targets, robot, times)
@@ -65,7 +68,7 @@ def test_windows_cover_every_frame_and_start_where_the_last_one_is_done() -> Non
         spans = list(windows(frames))
         assert spans[0][:2] == (0, 0)
         assert spans[-1][2] == frames
-        for (_, _, stop), (start, held, _) in zip(spans, spans[1:], strict=False):
+        for (_, _, stop), (start, held, _) in pairwise(spans):
             assert start == held - BAND + 1
             assert held < stop
 

@@ -30,7 +30,7 @@ def coal_distance(p0: np.ndarray, p1: np.ndarray, q0: np.ndarray, q1: np.ndarray
 @given(a=point, b=point, c=point, d=point)
 def test_segments_are_as_far_apart_as_coal_says_of_thin_capsules(a: tuple, b: tuple, c: tuple, d: tuple) -> None:
     p0, p1, q0, q1 = (np.array(v) for v in (a, b, c, d))
-    p1, q1 = p1 + [2.5, 0, 0], q1 + [0, 2.5, 0]
+    p1, q1 = p1 + np.array([2.5, 0, 0]), q1 + np.array([0, 2.5, 0])
     near = np.empty((2, 3))
     distance = segment_distance(p0, p1, q0, q1, near)
     radius = 1e-3

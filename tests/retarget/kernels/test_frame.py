@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import numpy.typing as npt
 import pinocchio as pin
@@ -155,5 +154,3 @@ def test_parts_that_no_task_couples_are_apart(robot: Robot) -> None:
     for start, stop in zip(layout.part_start[:2], layout.part_start[1:3], strict=True):
         sides = {names[int(np.flatnonzero(layout.variable == v)[0])].partition("_")[0] for v in range(start, stop)}
         assert len(sides) == 1
-
-

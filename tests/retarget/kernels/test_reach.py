@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bodydouble.retarget.kernels.reach import fastest_towards, keep_limits
+from bodydouble.retarget.kernels.reach import fastest_towards, following, keep_limits
 
 LOWER, UPPER, SPEED, ACCELERATION = np.array([-1.0]), np.array([0.7]), np.array([8.0]), np.array([60.0])
 
@@ -48,7 +48,7 @@ def test_a_joint_that_races_towards_its_end_stops_just_there() -> None:
 def test_what_keeps_the_limits_is_left_alone() -> None:
     times = np.cumsum(np.random.default_rng(0).uniform(0.01, 0.03, 100))
     wanted = 0.5 * np.sin(3 * times)
-    np.testing.assert_array_equal(kept(times, wanted), wanted)
+    np.testing.assert_allclose(kept(times, wanted), wanted, atol=1e-15)
 
 
 def test_a_lower_speed_for_now_is_reached_by_braking_not_by_a_jump() -> None:
@@ -64,3 +64,17 @@ def test_a_lower_speed_for_now_is_reached_by_braking_not_by_a_jump() -> None:
 @given(distance=st.floats(0, 3), dt=st.floats(1e-3, 0.1))
 def test_never_faster_towards_an_end_than_it_is_away(distance: float, dt: float) -> None:
     assert fastest_towards(distance, 60.0, dt) * dt <= distance + 1e-12
+
+
+def test_a_joint_that_is_late_catches_up_without_overshooting() -> None:
+    times = np.arange(120) / 60.0
+    wanted = np.where(times < 0.5, -0.8, 0.5)  # a jump that no joint can follow
+    q = kept(times, wanted)
+    assert max(excess(times, q)) < 1e-6
+    assert q.max() <= 0.5 + 1e-6
+    np.testing.assert_allclose(q[times > 1.0], 0.5, atol=1e-6)
+
+
+def test_a_joint_that_is_where_it_is_wished_stays_with_it() -> None:
+    assert following(0.3, 0.3, 0.35, 0.01, 60.0) == pytest.approx(0.35)
+    assert 0.3 < following(0.3, 0.5, 0.5, 0.01, 60.0) < 0.5

@@ -15,7 +15,7 @@ ANGLES = [0.0, 1e-13, 1e-9, 1e-5, 1e-3, 0.5, 2.0, 3.0, np.pi - 1e-4, np.pi - 1e-
 
 
 def axis_of(x: float, y: float, z: float) -> np.ndarray:
-    v = np.array([x, y, z]) + [1e-3, 2e-3, 3e-3]
+    v = np.array([x + 1e-3, y + 2e-3, z + 3e-3])
     return v / np.linalg.norm(v)
 
 
