@@ -170,7 +170,7 @@ def omniretarget(job: Job) -> Job:
 
     robot_retarget.InteractionMeshRetargeter.retarget_motion = timed
     with tempfile.TemporaryDirectory() as folder:
-        torch.save(torch.load(clip, map_location="cpu")[: int(job["frames"])].clone(), Path(folder) / clip.name)
+        torch.save(torch.load(clip, map_location="cpu")[: int(job["frames"])].detach().clone(), Path(folder) / clip.name)
         robot_retarget.main(
             RetargetingConfig(
                 task_type="robot_only", task_name=clip.stem, data_path=Path(folder), data_format="smplh", save_dir=Path(folder)

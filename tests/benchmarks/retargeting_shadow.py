@@ -79,14 +79,15 @@ def peer(name: str, python: Path, shadow: Shadow, hand: FloatArray, *, delivered
     return Answer(answer["positions"][:, rows], float(answer["seconds"]) / len(hand) * 1e3)
 
 
-def compare(shadow: Shadow, hand: FloatArray, given: argparse.Namespace) -> Table:
-    """Return the table."""
+def compare(shadow: Shadow, alone: Shadow, hand: FloatArray, given: argparse.Namespace) -> Table:
+    """Return the table; ``alone`` is the same hand that may hit itself, as the peers' may."""
     vectors, scales = wanted_vectors(hand), finger_scales(shadow, hand)
     own = wanted_vectors(hand, scales)
     settings = {"smoothing_hz": given.smoothing_hz, "rounds": given.rounds}
     rows: list[tuple[str, Answer | str, FloatArray]] = [
         ("bodydouble, stream", ours(shadow, vectors, stream=True, **settings), vectors),
         ("bodydouble, whole trajectory", ours(shadow, vectors, stream=False, **settings), vectors),
+        ("bodydouble, whole, may hit itself as the peers may", ours(alone, vectors, stream=False, **settings), vectors),
         ("bodydouble, whole, each finger to its own scale", ours(shadow, own, stream=False, **settings), own),
     ]
     for name in ("dex-retargeting", "dexi-rs"):
@@ -123,8 +124,10 @@ def main() -> None:
         "--data", type=Path, default=DATA, help="folder with hands/dexretarget_hand_joints.npy and robots/shadow_e3m5_right_kin.xml"
     )
     parser.add_argument("--peer-python", type=Path, help="interpreter of an environment with the peers")
-    parser.add_argument("--smoothing-hz", type=float, default=WholeSettings.smoothing_hz, help="of our whole trajectory")
-    parser.add_argument("--rounds", type=int, default=2, help="of ours: the first weighs squares, later ones as Huber does")
+    parser.add_argument(
+        "--smoothing-hz", type=float, default=2.5, help="of our whole trajectory: what makes it as calm as the peers' filter"
+    )
+    parser.add_argument("--rounds", type=int, default=1, help="of ours: the first weighs squares, later ones as Huber does")
     parser.add_argument("--optimum", type=int, default=0, metavar="N", help="also the multi-start optimum of every N-th frame; 0: not")
     given = parser.parse_args()
     motion, model = given.data / "hands" / "dexretarget_hand_joints.npy", given.data / "robots" / "shadow_e3m5_right_kin.xml"
@@ -133,7 +136,8 @@ def main() -> None:
             raise SystemExit(f"{path} is not there; --data says where the shared data are.")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            Console(width=180).print(compare(load_shadow(model, Path(folder)), np.load(motion).astype(np.float64), given))
+            shadow, alone = load_shadow(model, Path(folder)), load_shadow(model, Path(folder), apart=False)
+            Console(width=180).print(compare(shadow, alone, np.load(motion).astype(np.float64), given))
         except BodydoubleError as error:
             raise SystemExit(str(error)) from None
 

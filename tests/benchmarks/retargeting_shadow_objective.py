@@ -42,8 +42,8 @@ class Shadow:
     """(10) links, the order of ``LANDMARKS``."""
 
 
-def load_shadow(mjcf: Path, folder: Path) -> Shadow:
-    """Write a robot file for the MuJoCo model of the hand into ``folder`` and load it. Raises: FileNotFoundError."""
+def load_shadow(mjcf: Path, folder: Path, *, apart: bool = True) -> Shadow:
+    """Write a robot file for the MuJoCo model of the hand into ``folder`` and load it; ``apart``: the hand must not hit itself."""
     root = ElementTree.parse(mjcf).getroot()
     for part in [part for part in root if part.tag in ("tendon", "actuator", "contact", "equality")]:
         root.remove(part)  # the peers' hand is not coupled
@@ -52,6 +52,7 @@ def load_shadow(mjcf: Path, folder: Path) -> Shadow:
     tips = {name: f"{PREFIX}{short}tip" for name, short in FINGERS.items()}
     middles = {name: f"{PREFIX}{short}middle" for name, short in FINGERS.items()}
     lines = ['name = "shadow"', 'mjcf = "shadow.xml"', 'base = "fixed"', "velocity = 10.0", "acceleration = 100.0", "effort = 10.0"]
+    lines += [] if apart else ["[collision]", 'ignore = [["*", "*"]]']
     lines += ["[groups]", "hand = [" + ", ".join(f'"{joint}"' for joint in joints) + "]"]
     lines += ["[skeleton]", f'right_forearm = "{PREFIX}forearm"', f'right_hand = "{PREFIX}palm"']
     lines += [f'right_{name}_{"distal" if name == "thumb" else "middle"} = "{middles[name]}"' for name in FINGERS]
