@@ -205,7 +205,7 @@ def _cut(outline: FloatArray, low: float, high: float, pose: FloatArray, solids:
     corners = np.vstack([np.column_stack([outline, np.full(len(outline), height)]) for height in (low, high)])
     piece = Piece(corners @ pose[:3, :3].T + pose[:3, 3], np.zeros(len(corners)))
     capsule = fit_capsule([piece])
-    round_and_long = len(outline) > 4 and high - low > 0.8 * np.ptp(outline[:, 0]) / 2
+    round_and_long = len(outline) > 4 and high - low > 0.6 * np.ptp(outline[:, 0])
     if depth == 0 or round_and_long or stands_out(capsule, solids) <= allowed_slack(capsule.radius):
         return [piece]
     sides = np.ptp(corners, axis=0)

@@ -43,7 +43,8 @@ def without_spared(robot: Robot, pairs: IndexArray, joint_of: IndexArray, radii:
     inner = np.zeros(len(pairs), dtype=bool)
     for one, other in ((i, j), (j, i)):
         inner |= (digit[one] >= 0) & (place[one] >= OUTER_PARTS) & (radii[other] >= THICK) & (hand[one] != hand[other])
-    return pairs[~(pads | apart | inner)]
+    kept: IndexArray = pairs[~(pads | apart | inner)]
+    return kept
 
 
 def _digits(robot: Robot, joint_of: IndexArray) -> tuple[IndexArray, IndexArray, IndexArray]:

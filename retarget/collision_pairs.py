@@ -33,10 +33,10 @@ MOSTLY = 0.5
 """Share of postures; a pair that overlaps in more of them is built that way."""
 
 
-def candidate_pairs(model: Any, joint_of: Sequence[int]) -> IndexArray:
+def candidate_pairs(model: Any, joint_of: IndexArray) -> IndexArray:
     """Return the pairs (P, 2) of capsules on bodies that are no neighbours. ``joint_of``: the model joint that carries each capsule."""
     near = _neighbours(model)
-    joints = np.asarray(joint_of)
+    joints = joint_of
     first, second = np.triu_indices(len(joints), 1)
     apart = ~near[joints[first], joints[second]]
     return np.column_stack([first[apart], second[apart]])
@@ -52,14 +52,14 @@ def without_ignored(pairs: IndexArray, links: Sequence[str], ignore: Sequence[tu
 
 
 def can_meet(
-    model: Any, joint_of: Sequence[int], ends: FloatArray, radii: FloatArray, pairs: IndexArray, postures: FloatArray, designed: FloatArray
+    model: Any, joint_of: IndexArray, ends: FloatArray, radii: FloatArray, pairs: IndexArray, postures: FloatArray, designed: FloatArray
 ) -> IndexArray:
     """Return the pairs that come near in some of the ``postures`` and don't overlap by design.
 
     ``ends``: (C, 2, 3) m in the frame of the carrying joint; ``postures``: (N, nq); ``designed``: (D, nq) postures such as zero and rest, in which the robot
     is whole: pairs that overlap in all of them, or in most of the others, are left out.
     """
-    joints = np.asarray(joint_of)
+    joints = joint_of
     built = _gaps(model, joints, ends, radii, pairs, designed)
     pairs = pairs[~(built < 0).all(axis=1)]
     threshold = _thresholds(model, joints, pairs)
@@ -77,10 +77,10 @@ def can_meet(
 
 
 def covered_by_neighbours(
-    model: Any, joint_of: Sequence[int], ends: FloatArray, radii: FloatArray, postures: FloatArray
+    model: Any, joint_of: IndexArray, ends: FloatArray, radii: FloatArray, postures: FloatArray
 ) -> npt.NDArray[np.bool_]:
     """Return which capsules (C,) lie within 3 mm in those of neighbouring bodies in all postures: motors inside a joint, knuckles."""
-    joints = np.asarray(joint_of)
+    joints = joint_of
     near = _neighbours(model)
     placed = _placed(model, joints, ends, postures)
     covered = np.zeros(len(joints), dtype=bool)
@@ -90,7 +90,7 @@ def covered_by_neighbours(
             continue
         held = True
         for posture in placed:
-            points = Capsule(*posture[i], radii[i]).surface(5, 8)
+            points = Capsule(posture[i, 0], posture[i, 1], float(radii[i])).surface(5, 8)
             gaps = segment_distances(points[:, None], points[:, None], posture[None, others, 0], posture[None, others, 1]) - radii[others]
             if gaps.min(axis=1).max() > COVERED:
                 held = False

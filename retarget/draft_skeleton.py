@@ -183,10 +183,10 @@ def upright(plan: BodyPlan, skeleton: DraftSkeleton) -> FloatArray:
         ups.append(np.mean(hips, axis=0) - np.mean(feet, axis=0))
     if not lefts:
         return np.eye(3)
-    left = sum(v / np.linalg.norm(v) for v in lefts)
+    leftward = sum((v / np.linalg.norm(v) for v in lefts), np.zeros(3))
     up = sum((v / np.linalg.norm(v) for v in ups), np.zeros(3)) if ups else np.array([0.0, 0, 1])
-    forward = np.cross(left, up)
-    rotation = np.stack([forward, left, up])
+    forward = np.cross(leftward, up)
+    rotation = np.stack([forward, leftward, up])
     nearest: FloatArray = np.zeros((3, 3))
     for row in range(3):
         column = int(np.argmax(np.abs(rotation[row])))
@@ -229,14 +229,15 @@ def _ball_joint(poses: dict[str, FloatArray], joints: list[Joint]) -> tuple[list
 
 
 def _crossing(poses: dict[str, FloatArray], joints: list[Joint]) -> FloatArray:
-    A, b = 1e-6 * np.eye(3), np.zeros(3)
+    A: FloatArray = 1e-6 * np.eye(3)
+    b: FloatArray = np.zeros(3)
     for joint in joints:
         pose = poses[joint.child]
         axis = pose[:3, :3] @ joint.axis
-        across = np.eye(3) - np.outer(axis, axis)
-        A += across
-        b += across @ pose[:3, 3]
-    b += 1e-6 * poses[joints[0].child][:3, 3]
+        across: FloatArray = np.eye(3) - np.outer(axis, axis)
+        A = A + across
+        b = b + across @ pose[:3, 3]
+    b = b + 1e-6 * poses[joints[0].child][:3, 3]
     crossing: FloatArray = np.linalg.solve(A, b)
     return crossing
 

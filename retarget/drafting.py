@@ -241,9 +241,9 @@ def _joints(plan: BodyPlan, skeleton: DraftSkeleton) -> str:
             if names:
                 entries.append((names, [f"{side}_hand_thumb_tip", f"{side}_hand_index_tip"], True))
     blocks = []
-    for names, landmarks, finger in entries:
+    for names, landmarks, in_hand in entries:
         block = f"[[joints]]\njoints = [{', '.join(map(_quoted, names))}]\nlandmarks = [{', '.join(map(_quoted, landmarks))}]"
-        blocks.append(block + (f"\nrest_weight = {FINGER_REST_WEIGHT}" if finger else ""))
+        blocks.append(block + (f"\nrest_weight = {FINGER_REST_WEIGHT}" if in_hand else ""))
     return "# Landmarks from which joints are known.\n" + "\n\n".join(blocks) if blocks else ""
 
 

@@ -49,7 +49,8 @@ def read_mjcf(root: Element, path: Path) -> Description:
         reader.autolimits = compiler.get("autolimits", "true" if reader.autolimits else "false") == "true"
     reader.defaults["main"] = {}
     for element in root.findall("default"):
-        _defaults(reader, element, "main", {})
+        _defaults(reader, element, "main", reader.defaults["main"])
+        reader.defaults[element.get("class", "main")] = reader.defaults["main"]
     bodies = [body for world in root.findall("worldbody") for body in world.iter("body") if _is_top(world, body)]
     moving = [body for body in bodies if body.find(".//joint") is not None]
     if len(moving) != 1:
@@ -208,7 +209,10 @@ def _rotation(reader: _Reader, values: dict[str, str] | Any, what: str) -> Float
             raise DataError(f"{what}: quat is 0 0 0 0.")
         turned = Rotation.from_quat([x, y, z, w]).as_matrix()
     elif "euler" in values:
-        turned = Rotation.from_euler(reader.euler, numbers(values["euler"], 3, f"{what}: euler"), degrees=reader.degrees).as_matrix()
+        # In MuJoCo small letters are axes that turn along, in SciPy capital ones.
+        turned = Rotation.from_euler(
+            reader.euler.swapcase(), numbers(values["euler"], 3, f"{what}: euler"), degrees=reader.degrees
+        ).as_matrix()
     elif "axisangle" in values:
         x, y, z, angle = numbers(values["axisangle"], 4, f"{what}: axisangle")
         axis = np.array([x, y, z]) / np.linalg.norm([x, y, z])
