@@ -23,6 +23,8 @@ LARGEST_SLACK = 0.014
 """m that a capsule may stand out of the shapes that it holds."""
 MANY, RELAXED = 6, 0.01
 """A link that needs more capsules than this gets fewer by letting them stand out so much (m) further."""
+CLOSE = 0.002
+"""m: a capsule that stands out no further than this is good as it is."""
 ROUNDNESS = 24
 """Corners of the polygon that stands for a circle, circumscribed."""
 
@@ -90,7 +92,8 @@ def capsules_around(shapes: tuple[Shape, ...]) -> list[Capsule]:
         groups[i] += groups.pop(j)
         fitted[i], new = merged, {i}
         merges = {pair: merge for pair, merge in merges.items() if not {i, j} & set(pair)}
-    return _needed([fit_capsule(group, polish=True) for group in groups.values()], solids)
+    close = {i: stands_out(fitted[i], solids) < CLOSE for i in groups}
+    return _needed([fitted[i] if close[i] else fit_capsule(group, polish=True) for i, group in groups.items()], solids)
 
 
 def allowed_slack(radius: float) -> float:

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-RECIPE = 2
+RECIPE = 3
 """Part of the key: count up when the same robot gets other capsules or pairs than before."""
 KEPT = "capsules.json"
 DENSITY = 1000.0
 """kg/m^3 of a link whose inertia is not that of a body of its mass."""
 HEAVIEST = 5000.0
 """kg/m^3: a link that were heavier than this if its primitives were all of it has more to it than these."""
+LIGHTEST = 1e-4
+"""kg: what weighs less is a frame, no body."""
 SHORTEST_BONE = 0.015
 """m; a shorter link is a ball."""
 
@@ -97,7 +99,7 @@ def draft_capsules(description: Description, tips: dict[str, list[FloatArray]]) 
     for link in description.links.values():
         found = capsules_around(link.collision)
         measured += bool(found)
-        if not _fills(link):
+        if needs_bones(link):
             bones = bone_capsules(description, link, tips.get(link.name, []))
             boned += bool(bones)
             found = found + bones
@@ -106,10 +108,10 @@ def draft_capsules(description: Description, tips: dict[str, list[FloatArray]]) 
     return capsules, "drafted: " + " and ".join(parts or ["no link has a shape or a mass"])
 
 
-def _fills(link: Link) -> bool:
-    """Tell whether a link's primitives can be all of it: small balls under a foot can't."""
+def needs_bones(link: Link) -> bool:
+    """Tell whether a link has a mass that its primitives can't be all of: none, or small balls under a foot."""
     volume = sum(shape.volume_and_inertia()[0] for shape in link.collision if shape.kind != "mesh")
-    return volume > 0 and not link.mass > HEAVIEST * volume
+    return link.mass > max(LIGHTEST, HEAVIEST * volume)
 
 
 def bone_capsules(description: Description, link: Link, tips: list[FloatArray]) -> list[Capsule]:
@@ -117,7 +119,7 @@ def bone_capsules(description: Description, link: Link, tips: list[FloatArray]) 
 
     A link that branches, or ends there, gets the capsule of the ellipsoid that has its mass and inertia.
     """
-    if not link.mass > 1e-4:
+    if not link.mass > LIGHTEST:
         return []
     half, axes = _ellipsoid(link)
     ends = [joint.pose[:3, 3] for joint in description.children(link.name) if joint.kind != "fixed"] + tips

@@ -42,7 +42,7 @@ def sole_ends(plan: BodyPlan, foot: str, mount: FloatArray) -> tuple[tuple[Float
         if shapes:
             clouds.append(surface_points(shapes, 0.01) @ poses[name][:3, :3].T + poses[name][:3, 3])
     ankle = poses[foot][:3, 3]
-    if clouds and np.ptp(np.concatenate(clouds)[:, 0]) > 0.06:
+    if clouds and np.ptp(np.concatenate(clouds)[:, 0]) > 0.04:
         points = np.concatenate(clouds)
         level = points[:, 2].min()
         low = points[points[:, 2] < level + 0.03]

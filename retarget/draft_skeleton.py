@@ -23,6 +23,8 @@ CLAVICLE_ARM = 0.04
 """m: a joint whose axis passes a shoulder further away than this carries the shoulder."""
 THUMB = {"proximal": 0.42, "distal": 0.75}
 """Share of the way from a person's thumb's base to its tip at which the other two joints are (lengths of `hand_pose/skeleton.py`)."""
+UNMATCHED = 0.05
+"""Cost of a joint of the person's thumb that the robot's has no counterpart for, in squared shares."""
 FORWARD_TOE = 0.05
 """m that a toe joint is in front of the ankle."""
 
@@ -142,21 +144,15 @@ def _leg(plan: BodyPlan, leg: Limb, skeleton: DraftSkeleton) -> None:
 
 def _sole(plan: BodyPlan, side: str, foot: str, toes: str, skeleton: DraftSkeleton) -> None:
     """Put heel and toe tip on the sole: on links that are called so, else where the foot's shapes end, else where its inertia says that it does."""
-    named = {
-        words: [link for link in plan.tree.links_of[body] if words in link.lower()] for words, body in (("heel", foot), ("toe_tip", toes))
-    }
-    how = "name"
-    guessed = None
     for part, body in (("heel", foot), ("toe_tip", toes)):
-        if named[part]:
-            skeleton.put(f"{side}_{part}", named[part][0], "name")
-            continue
-        if guessed is None:
-            guessed, how = sole_ends(plan, foot, skeleton.mount)
-        place = skeleton.mount.T @ guessed[0 if part == "heel" else 1]
-        poses = plan.tree.poses()
+        named = [link for link in plan.tree.links_of[body] if part in link.lower()]
         point = f"{side}_{part}"
-        skeleton.points[point] = (body, (np.linalg.inv(poses[body]) @ np.append(place, 1.0))[:3])
+        if named:
+            skeleton.put(point, named[0], "name")
+            continue
+        ends, how = sole_ends(plan, body, skeleton.mount)
+        place = skeleton.mount.T @ ends[0 if part == "heel" else 1]
+        skeleton.points[point] = (body, (np.linalg.inv(plan.tree.poses()[body]) @ np.append(place, 1.0))[:3])
         skeleton.put(point, point, how)
 
 
@@ -324,7 +320,7 @@ def thumb_parts(plan: BodyPlan, finger: Finger, tip: tuple[str, FloatArray] | No
         for rows in combinations(beyond, n)
     ]
     cost = {
-        i: sum((shares[row] - THUMB[part]) ** 2 for part, row in choice.items()) + 0.01 * (2 - len(choice))
+        i: sum((shares[row] - THUMB[part]) ** 2 for part, row in choice.items()) + UNMATCHED * (2 - len(choice))
         for i, choice in enumerate(choices)
     }
     best = choices[min(cost, key=lambda i: cost[i])]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bodydouble.errors import DataError
 from bodydouble.retarget.body_plan import BodyPlan, find_body_plan
-from bodydouble.retarget.collision_draft import draft_capsules
+from bodydouble.retarget.collision_draft import draft_capsules, needs_bones
 from bodydouble.retarget.description import Description, read_description
 from bodydouble.retarget.draft_postures import DraftPostures, draft_postures
 from bodydouble.retarget.draft_skeleton import DraftSkeleton, draft_skeleton
@@ -200,9 +200,9 @@ def _collision(description: Description, skeleton: DraftSkeleton) -> str:
     for joint in description.joints:
         if joint.kind == "fixed" and joint.child in skeleton.links.values() and not description.links[joint.child].mass > 0:
             tips.setdefault(joint.parent, []).append(joint.pose[:3, 3])
+    if not any(needs_bones(link) for link in description.links.values()):
+        return "# Capsules are made from the file's own primitives.\n[collision]\nmargin = 0.003 # m"
     capsules, source = draft_capsules(description, tips)
-    if "bones" not in source:
-        return f"# Capsules are made from the file's own primitives ({len(capsules)} of them).\n[collision]\nmargin = 0.003 # m"
     rows = [
         f"  {{ link = {_quoted(link)}, a = {_vector(c.a)}, b = {_vector(c.b)}, radius = {_number(c.radius, 4)} }}," for link, c in capsules
     ]

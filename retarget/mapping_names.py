@@ -45,10 +45,10 @@ def name_problems(file: RobotFile, known: KnownNames) -> Iterator[UsageError]:
     """Yield what is wrong with the names in ``file``: UnknownNameError listing the near ones; UsageError for joints in no group or in two,
     for points that are called as a link is, and for incomplete tasks.
     """
-    yield from _groups(file, known)
     yield from _unknown("joint", file.uncoupled, known.description, known.joints)
     for name, rule in file.mimic.items():
         yield from _unknown("joint", (name, rule.joint), known.description, known.joints)
+    yield from _groups(file, known)
     for posture in (file.rest, file.zero):
         yield from _unknown("joint", posture, known.description, known.independent)
     for table in (file.velocity, file.acceleration, file.effort, file.range):

@@ -140,9 +140,9 @@ def test_the_range_of_a_coupled_arm_is_what_all_of_it_can_do(tmp_path: Path) -> 
     # j2 = 0.7 a + 0.2 in [-1, 1.5]; j3 = -0.84 a - 0.24 in [-1, 1.5], so a <= 0.76 / 0.84
     np.testing.assert_allclose([robot.lower[0], robot.upper[0]], [-1.0, 0.76 / 0.84])
     np.testing.assert_allclose(robot.velocity_limit, [5.0])
-    with pytest.raises(UsageError, match="rest angle of joint 'j1' is 60.0 degrees, outside its range -57.3 to 51.8"):
-        text = (tmp_path / "arm.toml").read_text()
-        (tmp_path / "arm.toml").write_text(text.replace("[skeleton]", "[rest]\nj1 = 60.0\n[skeleton]"))
+    text = (tmp_path / "arm.toml").read_text()
+    (tmp_path / "arm.toml").write_text(text.replace("[skeleton]", "[rest]\nj1 = 60.0\n[skeleton]"))
+    with pytest.raises(UsageError, match=r"rest angle of joint 'j1' is 60\.0 degrees, outside its range -57\.3 to 51\.8"):
         Robot.load(tmp_path / "arm.toml")
 
 

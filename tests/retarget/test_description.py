@@ -153,7 +153,7 @@ BAD = {
     "deep": ("<robot>" * 500 + "</robot>" * 500, DataError, r"nests more than 400 elements"),
     "web page": ("<html><body/></html>", UsageError, r"starts with <html>; expected a URDF \(<robot>\) or an MJCF \(<mujoco>\)"),
     "sdf": ("<sdf/>", UsageError, r"Convert the SDF to URDF first"),
-    "xacro": (robot('<xacro:arm name="${x}"/>').replace("<robot", '<robot xmlns:xacro="http://www.ros.org/wiki/xacro"'), UsageError, r"is a xacro .*run `xacro robot.urdf"),
+    "xacro": ('<robot name="r" xmlns:xacro="http://www.ros.org/wiki/xacro"><xacro:arm/></robot>', UsageError, r"is a xacro .*run `xacro robot.urdf"),
     "xacro values": (robot('<link name="${side}_arm"/>'), UsageError, r"is a xacro"),
     "empty": (robot(), DataError, r"has no links"),
     "two roots": (robot(link("a"), link("b"), link("c"), hinge("j", "a", "b")), DataError, r"exactly one link that hangs on nothing; here are 2 \(a, c\)"),
@@ -166,14 +166,18 @@ BAD = {
         robot(link("a"), link("b"), link("c"), link("d"), hinge("j", "a", "b"), hinge("k", "c", "d"), hinge("m", "d", "c")), DataError,
         r"the joints k, m form a loop",
     ),
-    "unknown link": (robot(link("a"), link("hand"), hinge("j", "a", "hnad")), UsageError, r"link 'hnad' is not in .*\(named by joint 'j'\).*Did you mean 'hand'"),
+    "unknown link": (
+        robot(link("a"), link("hand"), hinge("j", "a", "hnad")), UsageError, r"link 'hnad' is not in .*\(named by joint 'j'\).*Did you mean 'hand'",
+    ),
     "no parent": (robot(link("a"), '<joint name="j" type="revolute"><child link="a"/></joint>'), UsageError, r"link '' is not in"),
     "same links": (robot(link("a"), link("a")), DataError, r"two links are called 'a'"),
     "same joints": (robot(link("a"), link("b"), link("c"), hinge("j", "a", "b"), hinge("j", "b", "c")), DataError, r"two joints are called 'j'"),
     "nameless": (robot("<link/>"), DataError, r"a <link> has no name"),
     "odd joint": (robot(link("a"), link("b"), hinge("j", "a", "b", "", "ball")), DataError, r"joint 'j' is of type 'ball'; expected revolute"),
     "no axis": (robot(link("a"), link("b"), hinge("j", "a", "b", '<axis xyz="0 0 0"/>')), DataError, r"joint 'j' has no axis"),
-    "words": (robot(link("a"), link("b"), hinge("j", "a", "b", '<limit lower="wide" upper="1"/>')), DataError, r"joint 'j': lower is 'wide'; expected 1 number"),
+    "words": (
+        robot(link("a"), link("b"), hinge("j", "a", "b", '<limit lower="wide" upper="1"/>')), DataError, r"joint 'j': lower is 'wide'; expected 1 number",
+    ),
     "nan": (robot(link("a"), link("b"), hinge("j", "a", "b", '<origin xyz="nan 0 0"/>')), DataError, r"origin xyz is 'nan 0 0'; expected 3 numbers"),
     "short": (robot(link("a"), link("b"), hinge("j", "a", "b", '<origin xyz="1 2"/>')), DataError, r"origin xyz is '1 2'; expected 3 numbers"),
     "mimic": (robot(link("a"), link("b"), hinge("j", "a", "b", '<mimic joint="jj"/>')), UsageError, r"joint 'jj' is not in .*\(followed by joint 'j'\)"),
@@ -181,7 +185,8 @@ BAD = {
         robot('<link name="a"><inertial><mass value="-1"/></inertial></link>'), DataError, r"link 'a' has the mass -1 kg; masses can't be negative",
     ),
     "negative size": (
-        robot('<link name="a"><collision><geometry><sphere radius="-1"/></geometry></collision></link>'), DataError, r"collision of link 'a' has a negative size",
+        robot('<link name="a"><collision><geometry><sphere radius="-1"/></geometry></collision></link>'), DataError,
+        r"collision of link 'a' has a negative size",
     ),
 }  # fmt: skip
 
@@ -290,7 +295,8 @@ def test_an_mjcf_with_defaults_tendons_sites_and_several_joints_in_a_body(tmp_pa
 
 
 def test_a_body_without_inertia_weighs_what_its_shapes_do(tmp_path: Path) -> None:
-    text = '<mujoco><worldbody><body name="a"><geom type="sphere" size="0.1"/><body name="b"><joint name="j" range="-1 1"/><geom type="box" size=".1 .1 .1" density="500"/></body></body></worldbody></mujoco>'
+    box = '<body name="b"><joint name="j" range="-1 1"/><geom type="box" size=".1 .1 .1" density="500"/></body>'
+    text = f'<mujoco><worldbody><body name="a"><geom type="sphere" size="0.1"/>{box}</body></worldbody></mujoco>'
     links = read_description(written(tmp_path, text, "r.xml")).links
     assert links["a"].mass == pytest.approx(1000 * 4 / 3 * np.pi * 1e-3)
     np.testing.assert_allclose(np.diag(links["a"].inertia), 0.4 * links["a"].mass * 0.01)
@@ -303,21 +309,22 @@ def test_included_files_are_read_in_place(tmp_path: Path) -> None:
     assert read_description(written(tmp_path, text, "r.xml")).moving_joints == ("j",)
 
 
+def inside(body: str) -> str:
+    return f'<mujoco><worldbody><body name="a"><body name="b">{body}</body></body></worldbody></mujoco>'
+
+
 BAD_MJCF = {
     "scene": (
         '<mujoco><worldbody><body name="a"><joint/></body><body name="b"><joint/></body></worldbody></mujoco>', DataError,
         r"a robot is one body of the world with joints; here are 2 \(a, b\)",
     ),
     "still": ('<mujoco><worldbody><body name="a"/></worldbody></mujoco>', DataError, r"here are 0"),
-    "ball": ('<mujoco><worldbody><body name="a"><body name="b"><joint type="ball"/></body></body></worldbody></mujoco>', UsageError, r"body 'b' has a ball joint"),
-    "class": (
-        '<mujoco><worldbody><body name="a"><body name="b"><joint class="bnd"/></body></body></worldbody></mujoco>', UsageError,
-        r"default class 'bnd' is not in",
-    ),
+    "ball": (inside('<joint type="ball"/>'), UsageError, r"body 'b' has a ball joint"),
+    "class": (inside('<joint class="bnd"/>'), UsageError, r"default class 'bnd' is not in"),
     "actuator": (MJCF.replace('joint="spread" force', 'joint="sprad" force'), UsageError, r"joint 'sprad' is not in .*\(named by an actuator\)"),
     "tendon": (MJCF.replace('joint="bend2" coef', 'joint="bend3" coef'), UsageError, r"joint 'bend3' is not in"),
-    "size": ('<mujoco><worldbody><body name="a"><body name="b"><joint/><geom type="box" size="1"/></body></body></worldbody></mujoco>', DataError, r"a box needs 3 sizes, here are 1"),
-    "axis": ('<mujoco><worldbody><body name="a"><body name="b"><joint name="j" axis="0 0 0"/></body></body></worldbody></mujoco>', DataError, r"joint 'j' has no axis"),
+    "size": (inside('<joint/><geom type="box" size="1"/>'), DataError, r"a box needs 3 sizes, here are 1"),
+    "axis": (inside('<joint name="j" axis="0 0 0"/>'), DataError, r"joint 'j' has no axis"),
     "include": ('<mujoco><include file="r.xml"/></mujoco>', DataError, r"includes files that include each other"),
     "no include": ('<mujoco><include file="gone.xml"/></mujoco>', UsageError, r"gone\.xml does not exist"),
     "included bomb": ('<mujoco><include file="bomb.xml"/></mujoco>', DataError, r"declares a document type"),
