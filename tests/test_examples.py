@@ -24,7 +24,7 @@ def run(name: str, *arguments: object, cache: Path) -> str:
 
 
 def test_there_are_examples_and_all_of_them_are_run_here():
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04"]
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -73,3 +73,14 @@ def test_a_simulated_person_is_estimated_and_compared_with_the_truth(simulated_t
     error_mm, lost = re.search(r"hands, where two cameras see them: ([\d.]+) mm from the truth, (\d+) % lost", out).groups()
     assert 2 < float(error_mm) < 40
     assert int(lost) <= 50
+
+
+def test_a_new_robot_is_drafted_checked_and_moved(sample_run, tmp_path):
+    out = run("05_*.py", sample_run.episode, tmp_path, cache=sample_run.cache)
+    assert "stranger.toml: human parts found by geometry 65" in out
+    assert "fingers of 'part" in out
+    assert "FAIL" not in out
+    assert "stranger: 78 joints followed 10 frames" in out
+    for task in ("left_palm_position", "right_palm_position", "left_index_tip_position"):
+        assert float(re.search(rf"{task}: ([\d.]+) mm", out)[1]) < 30
+    assert (tmp_path / "stranger.toml").is_file()
