@@ -37,6 +37,7 @@ def empty_motion(problem: Problem) -> Motion:
     return Motion(
         np.tile(np.eye(3), (frames, 1, 1)), np.zeros((frames, 3)), np.zeros((frames, joints)), np.zeros((frames, joints)),
         np.full((frames, tasks, 3), np.nan), np.zeros(frames, dtype=np.int64),
+        np.zeros(frames),
     )  # fmt: skip
 
 

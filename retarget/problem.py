@@ -21,6 +21,8 @@ IndexArray = npt.NDArray[np.int64]
 RELATIVE = ("relative_position", "relative_direction", "relative_orientation")
 COLLISION_WEIGHT = 2000.0
 """1/m: a tenth of a millimetre inside the margin costs as much as a palm that is 5 mm off."""
+INFLUENCE_M, FINGER_INFLUENCE_M = 0.05, 0.008
+"""Pairs this near are watched; fingers are always near each other, and their steps are short."""
 SPARED = 1e-3
 """m: how much nearer than at rest parts may come that are near by design."""
 BALANCE_WEIGHT = 12.0
@@ -186,9 +188,34 @@ class Layout:
         pairs = np.asarray(collision.pairs, dtype=np.int64).reshape(-1, 2)
         capsules = Capsules(
             joints, ends[0], ends[1], np.array(collision.radius), pairs, np.cumsum([0] + [len(chain) for chain in chains]),
-            np.array([m for chain in chains for m in chain], dtype=np.int64), np.full(len(pairs), float(collision.margin)), COLLISION_WEIGHT,
+            np.array([m for chain in chains for m in chain], dtype=np.int64), np.full(len(pairs), float(collision.margin)),
+            np.full(len(pairs), INFLUENCE_M), np.full(len(pairs), COLLISION_WEIGHT),
         )  # fmt: skip
-        return capsules._replace(margin=np.clip(self._gaps_at_rest(capsules) - SPARED, 0.0, capsules.margin))
+        fingers = self.pair_parts(capsules) != len(self.part_start) - 2
+        return capsules._replace(
+            margin=np.clip(self._gaps_at_rest(capsules) - SPARED, 0.0, capsules.margin),
+            influence=np.where(fingers, FINGER_INFLUENCE_M, INFLUENCE_M),
+        )
+
+    def pair_parts(self, capsules: Capsules) -> IndexArray:
+        """Return the part (P,) whose variables move each pair apart: a hand's for its fingers and palm, the trunk's for all others."""
+        trunk = len(self.part_start) - 2
+        owners = [[self._owner(motion) for motion in chain] for chain in self.chains]
+        last = [next((int(self.variable[o]) for o in reversed(chain) if o >= 0), int(self.part_start[trunk])) for chain in owners]
+        part = np.searchsorted(self.part_start, np.array(last)[capsules.joint + 1], side="right") - 1
+        one, two = part[capsules.pairs[:, 0]], part[capsules.pairs[:, 1]]
+        shared = [set(self.chains[joint + 1]) for joint in capsules.joint]
+        mixed = np.array([bool(shared[i] ^ shared[j]) for i, j in capsules.pairs], dtype=bool).reshape(-1)
+        same = (one == two) & mixed
+        # A palm and its own fingers: what lies between them is the fingers' part alone.
+        for k in np.flatnonzero(one != two):
+            i, j = capsules.pairs[k]
+            between = {int(self.variable[self._owner(motion)]) for motion in shared[i] ^ shared[j] if self._owner(motion) >= 0}
+            parts = {int(np.searchsorted(self.part_start, v, side="right")) - 1 for v in between}
+            if len(parts) == 1:
+                one[k], same[k] = parts.pop(), True
+        found: IndexArray = np.where(same, one, trunk).astype(np.int64)
+        return found
 
     def _gaps_at_rest(self, capsules: Capsules) -> FloatArray:
         """Return how far apart (P,) m the two of each pair are at zero or at rest, whichever is less: parts that are near by design stay as near."""

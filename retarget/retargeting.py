@@ -60,6 +60,7 @@ def follow(
     """Move ``robot`` as ``targets`` ask at ``times_s`` (T,): what ``retarget`` does once sizes are matched."""
     layout = Layout(robot, targets.tasks)
     problem = make_problem(layout, targets, times_s)
+    pair_part = layout.pair_parts(problem.capsules)
     with threadpool_limits(limits=1, user_api="blas"):  # more of them only wait for each other on matrices of this size
         began = time.perf_counter()
         _warm_up(problem, layout, targets, frames, whole)
@@ -67,7 +68,7 @@ def follow(
         found = empty_motion(problem)
         total = len(times_s) * (1 if stream else 2)
         # The whole trajectory finds its own way into the limits of speed and acceleration, and a better one from where the tasks are met.
-        at_first = problem if stream else softened(unhurried(problem), whole.soft[0])
+        at_first = problem if stream else softened(unhurried(problem), whole.soft[0], pair_part != len(layout.part_start) - 2)
         solve_first(at_first, found, _start(robot, targets), frames)
         for first in range(1, len(times_s), CHUNK):
             last = min(first + CHUNK, len(times_s))
@@ -79,6 +80,7 @@ def follow(
                 problem,
                 found,
                 layout.part_start,
+                pair_part,
                 whole,
                 progress=lambda done, count: progress(len(times_s) + done * len(times_s) / count, total),
             )
@@ -108,6 +110,7 @@ def make_problem(layout: Layout, targets: Targets, times_s: FloatArray) -> Probl
         edges=support_edges(targets, times_s) if robot.floating else np.full((frames, 1, 3), np.nan),
         rest=np.array(robot.rest), rest_weight=rest_weights(robot, driven), lower=np.array(robot.lower), upper=np.array(robot.upper),
         speed=np.array(robot.velocity_limit), wanted_speed=allowed_speed(robot, times_s, driven), acceleration=np.array(robot.acceleration),
+        unmet=np.array([np.inf if task.unmet_above is None else task.unmet_above for task in targets.tasks]),
     )  # fmt: skip
 
 
@@ -136,7 +139,7 @@ def _warm_up(problem: Problem, layout: Layout, targets: Targets, frames: FrameSe
     found = empty_motion(few)
     solve_first(few, found, _start(layout.robot, targets), frames)
     solve_next(few, found, 1, short, frames)
-    refine(few, found, layout.part_start, whole)
+    refine(few, found, layout.part_start, layout.pair_parts(few.capsules), whole)
 
 
 def _trajectory(

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from bodydouble.progress import Progress, silent
 from bodydouble.retarget.kernels.collisions import deepest
 from bodydouble.retarget.kernels.frame import Motion, Problem
 from bodydouble.retarget.kernels.limits import add_stiffness, broken, clip_to_limits, limits_of, pull, start_limits
+from bodydouble.retarget.kernels.near import add_near_stiffness, clip_gaps, near_in_frames, opened, pull_apart
 from bodydouble.retarget.kernels.reach import keep_limits
 from bodydouble.retarget.kernels.whole import BAND, assemble, largest, linearise_all, moved_by, tie_frames
 
@@ -33,6 +35,14 @@ SAMPLED = 200
 LONGEST_STEP = 0.4
 """rad or m."""
 TOUCHING_M = 5e-4
+SMOOTHED_S = 0.1
+"""s to each side of a frame that must take a shorter step."""
+HELD_M = 0.01
+"""Watched pairs that are, or would come, this near are held apart."""
+NEAR_A_FRAME = 120
+"""Room for near pairs, on average."""
+NEAR_STIFFNESS = 3.0
+"""Penalty on near pairs against the tasks' own stiffness in their direction."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,8 @@ class WholeSettings:
     """Penalties of range, step and change of step against the tasks' own stiffness."""
     relaxation: float = 1.6
     soft: tuple[float, ...] = (0.01, 0.05, 0.2)
-    """Shares of the weight of collisions in the first stage and iterations: parts that are on the wrong side of each other may still pass through."""
+    """Shares of the weight of collisions within a hand in the first stage and iterations: a finger on the wrong side of the thumb may still pass through
+    it. Limbs may not: they would be caught on the wrong side."""
     damping: float = 1e-6
 
 
@@ -71,7 +82,7 @@ def typical_stiffness(problem: Problem, motion: Motion, part_start: IndexArray) 
     diagonals = []
     blocks, gradient = np.empty((1, int(np.sum(np.diff(part_start) ** 2)))), np.empty((1, variables))
     for t in np.unique(np.linspace(0, frames - 1, min(frames, SAMPLED)).astype(int)):
-        linearise_all(problem, motion, t, t + 1, part_start, True, blocks, gradient)
+        linearise_all(problem, motion, t, t + 1, part_start, True, blocks, gradient, np.empty(1))
         parts, at = [], 0
         for n in np.diff(part_start):
             parts.append(blocks[0, at : at + n * n].reshape(n, n).diagonal())
@@ -82,22 +93,26 @@ def typical_stiffness(problem: Problem, motion: Motion, part_start: IndexArray) 
 
 
 def refine(
-    problem: Problem, motion: Motion, part_start: IndexArray, settings: WholeSettings = WholeSettings(), *, progress: Progress = silent
-) -> float:
-    """Refine ``motion`` in place and return how many iterations were made, a frame on average."""
+    problem: Problem, motion: Motion, part_start: IndexArray, pair_part: IndexArray, settings: WholeSettings = WholeSettings(), *,
+    progress: Progress = silent,
+) -> float:  # fmt: skip
+    """Refine ``motion`` in place and return how many iterations were made, a frame on average.
+
+    ``pair_part`` (P,): the part whose variables move each pair apart.
+    """
     frames, variables = len(problem.times), int(part_start[-1])
     stiffness = typical_stiffness(problem, motion, part_start)
     used = 0.0
     if frames >= BAND:
         for start, held, stop in windows(frames):
-            window = _Window(problem, motion, part_start, stiffness, settings, start, held, stop)
+            window = _Window(problem, motion, part_start, stiffness, settings, pair_part, start, held, stop)
             used += window.refine() * (stop - held) / frames
             progress(stop, frames)
     wanted = motion.positions.copy()
     keep_limits(
         problem.times, wanted, problem.lower, problem.upper, problem.wanted_speed, problem.speed, problem.acceleration, motion.positions
     )
-    linearise_all(problem, motion, 0, frames, part_start, False, np.empty((1, 1)), np.empty((frames, variables)))
+    linearise_all(problem, motion, 0, frames, part_start, False, np.empty((1, 1)), np.empty((frames, variables)), np.empty(frames))
     return used
 
 
@@ -109,9 +124,10 @@ def overlaps(problem: Problem, motion: Motion, start: int, stop: int) -> FloatAr
     return depth
 
 
-def softened(problem: Problem, share: float) -> Problem:
-    """Return the problem with collisions that cost only a share of what they do."""
-    return problem._replace(capsules=problem.capsules._replace(weight=share * problem.capsules.weight))
+def softened(problem: Problem, share: float, which: npt.NDArray[np.bool_]) -> Problem:
+    """Return the problem with ``which`` (P,) collisions costing only a share of what they do."""
+    weight = np.where(which, share, 1.0) * problem.capsules.weight
+    return problem._replace(capsules=problem.capsules._replace(weight=weight))
 
 
 def unhurried(problem: Problem) -> Problem:
@@ -136,9 +152,10 @@ class _Window:
     """Some frames that are solved together, and the work space for it."""
 
     def __init__(
-        self, problem: Problem, motion: Motion, part_start: IndexArray, stiffness: FloatArray, settings: WholeSettings, start: int, held: int, stop: int,
+        self, problem: Problem, motion: Motion, part_start: IndexArray, stiffness: FloatArray, settings: WholeSettings, pair_part: IndexArray, start: int, held: int,
+        stop: int,
     ) -> None:  # fmt: skip
-        self.whole_problem, self.problem, self.motion, self.settings = problem, problem, motion, settings
+        self.whole_problem, self.problem, self.motion, self.settings, self.pair_part = problem, problem, motion, settings, pair_part
         self.part_start, self.start, self.held, self.stop = part_start, start, held, stop
         frames, variables, joints = stop - start, int(part_start[-1]), motion.positions.shape[1]
         self.skip = held - start
@@ -152,6 +169,12 @@ class _Window:
         self.bounds, self.coefficients = np.empty((frames, joints, 3, 2)), np.empty((frames, 2, 3))
         limits_of(problem, start, stop, settings.slack, self.bounds, self.coefficients)
         self.kept, self.dual = np.zeros((frames, joints, 3)), np.zeros((frames, joints, 3))
+        self.stiffness = stiffness
+        room = frames * NEAR_A_FRAME
+        self.near_frame, self.near_pair = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+        self.gap, self.row = np.empty(room), np.empty((room, int(np.diff(part_start).max())))
+        self.near_dual = np.zeros((frames, len(problem.capsules.pairs)))
+        """(T', P) m, what held each pair apart in the iteration before."""
         self.active = np.zeros(joints, dtype=bool)
         """Joints whose limits have been in the way."""
 
@@ -160,44 +183,59 @@ class _Window:
         settings, motion = self.settings, self.motion
         trial = Motion(
             motion.base_rotation.copy(), motion.base_translation.copy(), motion.positions.copy(), motion.wished, motion.residuals.copy(),
-            motion.iterations,
+            motion.iterations, motion.cost,
         )  # fmt: skip
-        damping, used, cost = settings.damping, 0, math.inf
+        damping, used = settings.damping, 0
         while used < settings.iterations or (used < settings.iterations + settings.more_iterations and self._touches()):
             share = settings.soft[used] if used < len(settings.soft) else 1.0
-            self.problem = softened(self.whole_problem, share)
+            self.problem = softened(self.whole_problem, share, self.pair_part != len(self.part_start) - 2)
             used += 1
-            cost = self._cost(motion, derivatives=True)
+            costs, tied = self._costs(motion, derivatives=True)
+            cost = float(costs.sum()) + tied
             step = self._step(damping)
-            scale, lower_cost = 1.0, math.inf
-            for _ in range(5):
-                moved_by(self.problem, motion, step, scale, self.start, self.skip, trial)
-                lower_cost = self._cost(trial, derivatives=False)
+            shares = self._shares(np.abs(step).max(axis=1) > LONGEST_STEP, LONGEST_STEP / np.maximum(np.abs(step).max(axis=1), 1e-9))
+            lower_cost = math.inf
+            for _ in range(6):
+                moved_by(self.problem, motion, step, shares, self.start, self.skip, trial)
+                new_costs, new_tied = self._costs(trial, derivatives=False)
+                lower_cost = float(new_costs.sum()) + new_tied
                 if lower_cost < cost:
                     break
-                scale *= 0.4
+                # Only where it got worse the step is too long; elsewhere it is taken.
+                worse = new_costs > costs + 1e-3 * cost / len(costs)
+                shares = shares * (self._shares(worse, np.full(len(worse), 0.3)) if worse.any() else 0.4)
             if not lower_cost < cost:
-                damping = max(10.0 * damping, 1e-4)
+                damping = max(10.0 * damping, 1e-3)
                 if damping > 10.0 or (share == 1.0 and largest(step) < settings.tolerance and not self._touches()):
                     break
                 continue
-            for own, new in zip(motion, trial, strict=True):
+            for own, new in zip((motion.base_rotation, motion.base_translation, motion.positions, motion.residuals),
+                                (trial.base_rotation, trial.base_translation, trial.positions, trial.residuals), strict=True):  # fmt: skip
                 own[self.held : self.stop] = new[self.held : self.stop]
             damping = max(0.1 * damping, settings.damping)
-            done = largest(step) * scale < settings.tolerance or cost - lower_cost < settings.gain * cost
+            done = largest(step * shares[:, None]) < settings.tolerance or cost - lower_cost < settings.gain * cost
             if share == 1.0 and done and not self._touches():
                 break
         return used
 
+    def _shares(self, where: npt.NDArray[np.bool_], least: FloatArray) -> FloatArray:
+        """Return shares (T',) of a step: ``least`` where it is too long, rising smoothly to 1 around there, so that the motion stays smooth."""
+        shares = np.where(where, np.minimum(least, 1.0), 1.0)
+        around = max(2, int(SMOOTHED_S / float(np.median(np.diff(self.problem.times[self.start : self.stop])))))
+        lowest = minimum_filter1d(shares, 2 * around + 1, mode="nearest")
+        smooth: FloatArray = uniform_filter1d(lowest, 2 * around + 1, mode="nearest")
+        return smooth
+
     def _touches(self) -> bool:
         return bool(overlaps(self.whole_problem, self.motion, self.held, self.stop).max(initial=0.0) > TOUCHING_M)
 
-    def _cost(self, candidate: Motion, *, derivatives: bool) -> float:
-        cost = linearise_all(self.problem, candidate, self.start, self.stop, self.part_start, derivatives, self.blocks, self.gradient)
+    def _costs(self, candidate: Motion, *, derivatives: bool) -> tuple[FloatArray, float]:
+        costs = np.empty(self.stop - self.start)
+        linearise_all(self.problem, candidate, self.start, self.stop, self.part_start, derivatives, self.blocks, self.gradient, costs)
         tied = tie_frames(
             self.problem, self.jerk_weight, candidate, self.start, self.stop, self.held, derivatives, self.bands, self.gradient
         )
-        return float(cost + tied)
+        return costs, float(tied)
 
     def _step(self, damping: float) -> FloatArray:
         """Return the step (T', V) of this linearisation that keeps the limits, as far as ``rounds`` go."""
@@ -212,17 +250,37 @@ class _Window:
         fresh = (beyond.max(axis=1) > self.settings.accuracy) & ~self.active
         start_limits(np.flatnonzero(fresh), moved, self.bounds, self.coefficients, self.kept, self.dual)
         self.active |= fresh
+        near = near_in_frames(
+            self.problem, self.motion, self.start, self.stop, self.part_start, self.pair_part, self.near_frame, self.near_pair, self.gap,
+            self.row,
+        )  # fmt: skip
+        near_part = self.pair_part[self.near_pair[:near]]
+        free = self.near_frame[:near] >= skip
         for part in parts:
             first, last = self.part_start[part], self.part_start[part + 1]
             joints = np.flatnonzero(self.active & (self.joint_variable >= first) & (self.joint_variable < last))
-            if len(joints):
-                self._keep_limits(part, joints, damping, step)
-        return np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+            near_here = np.flatnonzero((near_part == part) & free)
+            after = np.empty(near)
+            opened(near_here, self.near_frame, self.gap, self.row, step, int(first), int(last), after)
+            near_here = near_here[np.minimum(after[near_here], self.gap[near_here]) < HELD_M]
+            if len(joints) or len(near_here):
+                self._keep_limits(part, joints, near_here, damping, step)
+        return step
 
-    def _keep_limits(self, part: int, joints: IndexArray, damping: float, step: FloatArray) -> None:
-        """Solve one part again, with the limits of some of its joints: a linear system and a clip in turn."""
+    def _keep_limits(self, part: int, joints: IndexArray, near: IndexArray, damping: float, step: FloatArray) -> None:
+        """Solve one part again, with the limits of some of its joints and some near pairs: a linear system and a clip in turn."""
         settings, skip = self.settings, self.skip
+        first, last = int(self.part_start[part]), int(self.part_start[part + 1])
+        n, at = last - first, int(np.sum(np.diff(self.part_start[: part + 1]) ** 2))
         positions = self.motion.positions[self.start : self.stop]
+        frame, gap, row = self.near_frame, self.gap, self.row
+        rho, kept, dual, strongest, after = (np.zeros(len(gap)) for _ in range(5))
+        give = np.sum(row[near, :n] ** 2 / self.stiffness[first:last], axis=1)
+        rho[near] = NEAR_STIFFNESS / np.maximum(give, 1e-9)
+        strongest[near] = self.problem.capsules.weight[self.near_pair[near]] ** 2 * TOUCHING_M
+        dual[near] = np.maximum(self.near_dual[frame[near], self.near_pair[near]], -strongest[near] / rho[near])
+        kept[near] = np.maximum(gap[near], 0.0)
+        add_near_stiffness(near, frame, row, rho, at, n, self.blocks)
         add_stiffness(joints, self.rho, self.coefficients, self.joint_variable, skip, self.bands)
         factor = self._factor(part, damping)
         moved, right = positions.copy(), np.empty_like(self.gradient)
@@ -230,11 +288,15 @@ class _Window:
         for _ in range(settings.rounds):
             np.negative(self.gradient, out=right)
             pull(joints, positions, self.kept, self.dual, self.rho, self.coefficients, self.joint_variable, skip, right)
+            pull_apart(near, frame, gap, row, kept, dual, rho, first, n, right)
             self._solve(part, factor, right, step)
             moved[:, joints] = positions[:, joints] + step[:, own]
             out, changed = clip_to_limits(joints, moved, self.bounds, self.coefficients, skip, settings.relaxation, self.kept, self.dual)
-            if out < settings.accuracy and changed < 10 * settings.accuracy:
+            opened(near, frame, gap, row, step, first, last, after)
+            too_near, parted = clip_gaps(near, after, settings.relaxation, strongest, rho, kept, dual)
+            if max(out, 0.1 * too_near) < settings.accuracy and max(changed, 0.1 * parted) < 10 * settings.accuracy:
                 break
+        self.near_dual[frame[near], self.near_pair[near]] = dual[near]
 
     def _solve(self, part: int, factor: FloatArray, right: FloatArray, step: FloatArray) -> None:
         first, last = self.part_start[part], self.part_start[part + 1]

@@ -1,4 +1,4 @@
-"""Box-constrained quadratic programs on symmetric matrices whose rows start at different columns (envelope, or skyline, storage)."""
+"""Box-constrained quadratic programs with one-sided penalties, on symmetric matrices whose rows start at different columns (envelope storage)."""
 
 from __future__ import annotations
 
@@ -68,40 +68,100 @@ def solve(L: FloatArray, first: IndexArray, x: FloatArray) -> None:
 
 
 @compiled(fast=True)
-def _gradient(H: FloatArray, first: IndexArray, damping: float, g: FloatArray, x: FloatArray, out: FloatArray) -> float:
-    """Write ``(H + damping I) x + g`` and return ``x'(H + damping I)x / 2 + g'x``."""
+def _value(
+    H: FloatArray,
+    first: IndexArray,
+    damping: float,
+    g: FloatArray,
+    rows: FloatArray,
+    gaps: FloatArray,
+    weights: FloatArray,
+    count: int,
+    x: FloatArray,
+) -> float:
+    value = 0.0
+    for i in range(len(x)):
+        s = 0.0
+        for k in range(first[i], i):
+            s += H[i, k] * x[k]
+        value += x[i] * (s + 0.5 * (H[i, i] + damping) * x[i] + g[i])
+    for c in range(count):
+        gap = gaps[c]
+        for i in range(len(x)):
+            gap += rows[c, i] * x[i]
+        if gap < 0.0:
+            value += 0.5 * (weights[c] * gap) ** 2
+    return value
+
+
+@compiled(fast=True)
+def _linearised(
+    H: FloatArray, first: IndexArray, damping: float, g: FloatArray, rows: FloatArray, gaps: FloatArray, weights: FloatArray, count: int, x: FloatArray,
+    gradient: FloatArray, full: FloatArray, full_first: IndexArray, closed: npt.NDArray[np.bool_],
+) -> bool:  # fmt: skip
+    """Write gradient and lower second derivative at ``x``, and which gaps are ``closed`` there; return whether these are the same as before."""
     n = len(x)
     for i in range(n):
-        out[i] = damping * x[i]
+        gradient[i] = damping * x[i] + g[i]
+        full_first[i] = first[i]
     for i in range(n):
         s = H[i, i] * x[i]
         for k in range(first[i], i):
             s += H[i, k] * x[k]
-            out[k] += H[i, k] * x[i]
-        out[i] += s
-    value = 0.0
-    for i in range(n):
-        value += x[i] * (0.5 * out[i] + g[i])
-        out[i] += g[i]
-    return value
+            gradient[k] += H[i, k] * x[i]
+        gradient[i] += s
+    same = True
+    for c in range(count):
+        gap = gaps[c]
+        for i in range(n):
+            gap += rows[c, i] * x[i]
+        now = gap < 0.0
+        same = same and now == closed[c]
+        closed[c] = now
+        if now:
+            ww = weights[c] * weights[c]
+            lowest = n
+            for i in range(n):
+                if rows[c, i] != 0.0:
+                    lowest = min(lowest, i)
+                    full_first[i] = min(full_first[i], lowest)
+                    gradient[i] += ww * gap * rows[c, i]
+    if not same:
+        for i in range(n):
+            for k in range(full_first[i], first[i]):
+                full[i, k] = 0.0
+            for k in range(first[i], i + 1):
+                full[i, k] = H[i, k]
+        for c in range(count):
+            if closed[c]:
+                ww = weights[c] * weights[c]
+                for i in range(n):
+                    if rows[c, i] != 0.0:
+                        for k in range(full_first[i], i + 1):
+                            full[i, k] += ww * rows[c, i] * rows[c, k]
+    return same
 
 
 @compiled()
 def box_qp(
-    H: FloatArray, first: IndexArray, damping: float, g: FloatArray, lower: FloatArray, upper: FloatArray, L: FloatArray, x: FloatArray
-) -> bool:
-    """Write the ``x`` (V,) that minimises ``x'(H + damping I)x / 2 + g'x`` between ``lower`` and ``upper``; False if the matrix is not positive.
+    H: FloatArray, first: IndexArray, damping: float, g: FloatArray, rows: FloatArray, gaps: FloatArray, weights: FloatArray, count: int,
+    lower: FloatArray, upper: FloatArray, L: FloatArray, x: FloatArray,
+) -> bool:  # fmt: skip
+    """Write the ``x`` (V,) that minimises a quadratic and one-sided penalties between ``lower`` and ``upper``; False if the matrix is not positive.
 
-    Projected Newton (Bertsekas 1982) as in box-constrained DDP (Tassa, Mansard and Todorov 2014), started at zero.
+    The quadratic is ``x'(H + damping I)x / 2 + g'x``; of the first ``count`` ``rows`` (M, V), each costs ``(w min(0, gap + row x))^2 / 2``: what is near, but
+    not yet too near, counts from where it would be. Projected Newton (Bertsekas 1982) as in box-constrained DDP (Tassa, Mansard and Todorov
+    2014), started at zero; the penalties' kinks are handled as bounds are.
     """
     n = len(g)
     gradient, trial, step = np.empty(n), np.empty(n), np.empty(n)
-    free, before = np.empty(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    full, full_first = H.copy(), first.copy()
+    free, before, closed = np.empty(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_), np.zeros(max(count, 1), dtype=np.bool_)
     for i in range(n):
         x[i] = min(max(0.0, lower[i]), upper[i])
-    value = _gradient(H, first, damping, g, x, gradient)
-    for turn in range(25):
-        same = turn > 0
+    value, tolerance = _value(H, first, damping, g, rows, gaps, weights, count, x), 0.0
+    for turn in range(40):
+        same = _linearised(H, first, damping, g, rows, gaps, weights, count, x, gradient, full, full_first, closed) and turn > 0
         largest = 0.0
         for i in range(n):
             free[i] = not ((x[i] <= lower[i] and gradient[i] > 0.0) or (x[i] >= upper[i] and gradient[i] < 0.0))
@@ -109,25 +169,24 @@ def box_qp(
             before[i] = free[i]
             if free[i]:
                 largest = max(largest, abs(gradient[i]))
-        if largest < 1e-12:
+        if turn == 0:
+            tolerance = 1e-9 * largest + 1e-12
+        if largest < tolerance:
             return True
-        if not same and not factor(H, first, free, damping, L):
+        if not same and not factor(full, full_first, free, damping, L):
             return False
         for i in range(n):
             step[i] = -gradient[i] if free[i] else 0.0
-        solve(L, first, step)
-        scale, clipped = 1.0, False
+        solve(L, full_first, step)
+        scale, new = 1.0, value
         for _ in range(12):
-            clipped = False
+            slope = 0.0
             for i in range(n):
                 trial[i] = x[i] + scale * step[i]
                 if trial[i] < lower[i] or trial[i] > upper[i]:
                     trial[i] = min(max(trial[i], lower[i]), upper[i])
-                    clipped = True
-            slope = 0.0
-            for i in range(n):
                 slope += gradient[i] * (trial[i] - x[i])
-            new = _value(H, first, damping, g, trial)
+            new = _value(H, first, damping, g, rows, gaps, weights, count, trial)
             if new <= value + 0.1 * slope:
                 break
             scale *= 0.5
@@ -135,24 +194,7 @@ def box_qp(
         for i in range(n):
             moved = max(moved, abs(trial[i] - x[i]))
             x[i] = trial[i]
-        value = _gradient(H, first, damping, g, x, gradient)
-        if (not clipped and scale == 1.0) or moved < 1e-14:
-            # A full Newton step that hit nothing is the answer on this face; it is the answer if no bound wants to let go.
-            done = True
-            for i in range(n):
-                if not free[i] and ((x[i] <= lower[i] and gradient[i] < -1e-10) or (x[i] >= upper[i] and gradient[i] > 1e-10)):
-                    done = False
-            if done or moved < 1e-14:
-                return True
+        value = new
+        if moved < 1e-10:
+            return True
     return True
-
-
-@compiled(fast=True)
-def _value(H: FloatArray, first: IndexArray, damping: float, g: FloatArray, x: FloatArray) -> float:
-    value = 0.0
-    for i in range(len(x)):
-        s = 0.0
-        for k in range(first[i], i):
-            s += H[i, k] * x[k]
-        value += x[i] * (s + 0.5 * (H[i, i] + damping) * x[i] + g[i])
-    return value

@@ -34,8 +34,10 @@ class Capsules(NamedTuple):
     """Motions that move each joint and have a variable."""
     margin: FloatArray
     """(P,) m: what is kept between the two of a pair."""
-    weight: float
-    """Cost of 1 m inside the margin, before squaring."""
+    influence: FloatArray
+    """(P,) m beyond the margin from which a pair is watched."""
+    weight: FloatArray
+    """(P,) cost of 1 m inside the margin, before squaring."""
 
 
 @compiled()
@@ -121,26 +123,38 @@ def deepest(
 
 
 @compiled()
-def add_collisions(tree: Tree, capsules: Capsules, placed: Placed, derivatives: bool, H: FloatArray, g: FloatArray) -> float:
-    """Return the cost ``sum (w max(0, margin - distance))^2 / 2``; add its Gauss-Newton terms to lower ``H`` and ``g`` if ``derivatives``."""
-    if len(capsules.pairs) == 0:
-        return 0.0
-    n = len(g)
-    ends, near = np.empty((len(capsules.joint), 2, 3)), np.empty((2, 3))
-    row, used = np.zeros(n), np.empty(n, dtype=np.int64)
-    place_capsules(capsules, placed, ends)
+def collision_cost(capsules: Capsules, placed: Placed) -> float:
+    """Return ``sum (w max(0, margin - distance))^2 / 2``."""
     cost = 0.0
-    ww = capsules.weight * capsules.weight
+    ends, near = np.empty((len(capsules.joint), 2, 3)), np.empty((2, 3))
+    place_capsules(capsules, placed, ends)
     for k in range(len(capsules.pairs)):
         c, d = capsules.pairs[k, 0], capsules.pairs[k, 1]
-        if not _may_touch(capsules, ends, c, d, capsules.margin[k]):
+        if _may_touch(capsules, ends, c, d, capsules.margin[k]):
+            between = segment_distance(ends[c, 0], ends[c, 1], ends[d, 0], ends[d, 1], near)
+            inside = max(0.0, capsules.margin[k] - (between - capsules.radius[c] - capsules.radius[d]))
+            cost += 0.5 * (capsules.weight[k] * inside) ** 2
+    return cost
+
+
+@compiled()
+def near_pairs(tree: Tree, capsules: Capsules, placed: Placed, rows: FloatArray, gaps: FloatArray, which: IndexArray) -> int:
+    """Return how many pairs are so near that they are watched; write gap, gradient (V,) and number of the pair for each.
+
+    The gap is the distance less the margin; it changes by ``row x`` for a step ``x`` of the variables. Where there is no more room in ``gaps``, the rest
+    is left out.
+    """
+    count = 0
+    ends, near = np.empty((len(capsules.joint), 2, 3)), np.empty((2, 3))
+    place_capsules(capsules, placed, ends)
+    for k in range(len(capsules.pairs)):
+        c, d = capsules.pairs[k, 0], capsules.pairs[k, 1]
+        influence = capsules.influence[k]
+        if not _may_touch(capsules, ends, c, d, capsules.margin[k] + influence):
             continue
         between = segment_distance(ends[c, 0], ends[c, 1], ends[d, 0], ends[d, 1], near)
-        inside = capsules.margin[k] - (between - capsules.radius[c] - capsules.radius[d])
-        if inside <= 0.0:
-            continue
-        cost += 0.5 * ww * inside * inside
-        if not derivatives:
+        gap = between - capsules.radius[c] - capsules.radius[d] - capsules.margin[k]
+        if gap >= influence:
             continue
         nx, ny, nz = near[0, 0] - near[1, 0], near[0, 1] - near[1, 1], near[0, 2] - near[1, 2]
         if between < 1e-6:  # the axes cross: any way out will do, the one between the middles is a good one
@@ -151,6 +165,8 @@ def add_collisions(tree: Tree, capsules: Capsules, placed: Placed, derivatives: 
         if norm < 1e-12:
             nx, ny, nz, norm = 0.0, 0.0, 1.0, 1.0
         nx, ny, nz = nx / norm, ny / norm, nz / norm
+        row = rows[count]
+        row[:] = 0.0
         for side in range(2):
             joint = capsules.joint[c if side == 0 else d] + 1
             sign = 1.0 if side == 0 else -1.0
@@ -163,16 +179,11 @@ def add_collisions(tree: Tree, capsules: Capsules, placed: Placed, derivatives: 
                     + ny * (v[1] + w[2] * x[0] - w[0] * x[2])
                     + nz * (v[2] + w[0] * x[1] - w[1] * x[0])
                 )
-        count = 0
-        for i in range(n):
-            if abs(row[i]) > 1e-9:
-                used[count] = i
-                count += 1
-        for a in range(count):
-            i = used[a]
-            g[i] -= ww * inside * row[i]
-            for b in range(a + 1):
-                H[i, used[b]] += ww * row[i] * row[used[b]]
-        for i in range(n):
-            row[i] = 0.0
-    return cost
+        for i in range(len(row)):
+            if abs(row[i]) < 1e-9:  # what carries both along, but for rounding
+                row[i] = 0.0
+        gaps[count], which[count] = gap, k
+        count += 1
+        if count == len(gaps):
+            break
+    return count

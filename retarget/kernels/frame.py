@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from bodydouble.retarget.kernels.balance import Balance, add_balance
 from bodydouble.retarget.kernels.box_qp import box_qp, envelope
-from bodydouble.retarget.kernels.collisions import Capsules, add_collisions
+from bodydouble.retarget.kernels.collisions import Capsules, near_pairs
 from bodydouble.retarget.kernels.compiled import compiled
 from bodydouble.retarget.kernels.reach import following, reachable
 from bodydouble.retarget.kernels.rotations import turned
@@ -25,6 +25,12 @@ IndexArray = npt.NDArray[np.int64]
 
 LONGEST_STEP = 0.4
 """rad (m for the base): beyond this the linearisation is not worth following."""
+RETRY = 5
+"""Frames between two tries to do better from another posture, where a task is unmet."""
+BETTER = 0.5
+"""Share of the cost that such a try must come down to."""
+MOST_NEAR = 256
+"""Pairs that are watched at once."""
 LATE = 1e-6
 """rad: a joint that is this far from where it is wished to be is late."""
 
@@ -58,6 +64,8 @@ class Problem(NamedTuple):
     """(T, J) rad/s, a lower speed for now; see ``reachable``."""
     acceleration: FloatArray
     """(J,) rad/s^2."""
+    unmet: FloatArray
+    """(K,) m or rad: a residual beyond this counts as unmet; infinite where nothing does."""
 
 
 class Motion(NamedTuple):
@@ -75,13 +83,15 @@ class Motion(NamedTuple):
     """(T, K, 3), NaN where nothing was asked."""
     iterations: IndexArray
     """(T,)."""
+    cost: FloatArray
+    """(T,) of each frame by itself."""
 
 
 @compiled()
 def linearise(
     problem: Problem, t: int, placed: Placed, positions: FloatArray, derivatives: bool, residuals: FloatArray, H: FloatArray, g: FloatArray
 ) -> float:
-    """Return the cost of one placed frame: tasks, rest posture, collisions, balance; write lower ``H`` and ``g`` if ``derivatives``."""
+    """Return the cost of one placed frame but for collisions: tasks, rest posture, balance; write lower ``H`` and ``g`` if ``derivatives``."""
     if derivatives:
         H[:] = 0.0
         g[:] = 0.0
@@ -96,7 +106,6 @@ def linearise(
             v = tree.actuated_variable[j]
             H[v, v] += ww
             g[v] += ww * away
-    cost += add_collisions(tree, problem.capsules, placed, derivatives, H, g)
     cost += add_balance(tree, problem.balance, placed, problem.edges[t], derivatives, H, g)
     return cost
 
@@ -128,8 +137,19 @@ def solve_frame(
     tried = np.empty(joints)
     for j in range(joints):
         positions[j] = min(max(positions[j], lower[j]), upper[j])
+    capsules = problem.capsules
+    room = min(MOST_NEAR, max(len(capsules.pairs), 1))
+    rows, gaps, which = np.empty((room, variables)), np.empty(room), np.empty(room, dtype=np.int64)
+    new_rows, new_gaps, new_which, near_weights = (
+        np.empty((room, variables)),
+        np.empty(room),
+        np.empty(room, dtype=np.int64),
+        np.empty(room),
+    )
     place(tree, rotation, translation, positions, placed)
     cost = linearise(problem, t, placed, positions, True, residuals, H, g) + _add_calm(tree, positions, expected, calm, H, g)
+    count = near_pairs(tree, capsules, placed, rows, gaps, which) if len(capsules.pairs) else 0
+    cost += _too_near(capsules, gaps, which, count)
     damping, used = least_damping, 0
     envelope(H, first)
     while used < steps:
@@ -138,7 +158,9 @@ def solve_frame(
             v = tree.actuated_variable[j]
             low[v] = max(lower[j] - positions[j], -LONGEST_STEP)
             high[v] = min(upper[j] - positions[j], LONGEST_STEP)
-        if not box_qp(H, first, damping, g, low, high, L, step):
+        for c in range(count):
+            near_weights[c] = capsules.weight[which[c]]
+        if not box_qp(H, first, damping, g, rows, gaps, near_weights, count, low, high, L, step):
             damping = max(10.0 * damping, 1e-6)
             if damping > 1e6:
                 return False
@@ -160,6 +182,8 @@ def solve_frame(
         place(tree, tried_rotation, tried_translation, tried, placed)
         new_cost = linearise(problem, t, placed, tried, True, new_residuals, new_H, new_g)
         new_cost += _add_calm(tree, tried, expected, calm, new_H, new_g)
+        new_count = near_pairs(tree, capsules, placed, new_rows, new_gaps, new_which) if len(capsules.pairs) else 0
+        new_cost += _too_near(capsules, new_gaps, new_which, new_count)
         if new_cost > cost * (1.0 + 1e-9) + 1e-15:
             if largest < tolerance:
                 break
@@ -178,10 +202,23 @@ def solve_frame(
             break
         H, new_H = new_H, H
         g, new_g = new_g, g
+        rows, new_rows = new_rows, rows
+        gaps, new_gaps = new_gaps, gaps
+        which, new_which = new_which, which
+        count = new_count
         envelope(H, first)
         damping = max(0.1 * damping, least_damping)
     motion.iterations[t] = used
+    motion.cost[t] = cost
     return True
+
+
+@compiled()
+def _too_near(capsules: Capsules, gaps: FloatArray, which: IndexArray, count: int) -> float:
+    cost = 0.0
+    for c in range(count):
+        cost += 0.5 * (capsules.weight[which[c]] * min(0.0, gaps[c])) ** 2
+    return cost
 
 
 @compiled()
@@ -194,6 +231,35 @@ def _add_calm(tree: Tree, positions: FloatArray, expected: FloatArray, calm: Flo
         H[v, v] += ww
         g[v] += ww * away
     return cost
+
+
+@compiled()
+def _is_unmet(problem: Problem, residuals: FloatArray, t: int) -> bool:
+    for k in range(len(problem.unmet)):
+        if problem.weights[t, k] > 0.0:
+            r = residuals[k]
+            if r[0] * r[0] + r[1] * r[1] + r[2] * r[2] > problem.unmet[k] * problem.unmet[k]:
+                return True
+    return False
+
+
+@compiled()
+def _try_again(problem: Problem, motion: Motion, t: int, from_rest: bool, steps: int, tolerance: float, damping: float) -> None:
+    """Solve frame ``t`` once more, from the rest posture or with every joint half bent, and keep that if it is clearly better.
+
+    A joint that was caught on the wrong side would stay there.
+    """
+    rotation, translation, positions = motion.base_rotation[t].copy(), motion.base_translation[t].copy(), motion.positions[t].copy()
+    residuals, cost, used = motion.residuals[t].copy(), motion.cost[t], motion.iterations[t]
+    for j in range(len(problem.rest)):
+        motion.positions[t, j] = problem.rest[j] if from_rest else 0.5 * (problem.lower[j] + problem.upper[j])
+    free = np.zeros(len(problem.rest))
+    if not solve_frame(problem, motion, t, problem.lower, problem.upper, problem.rest, free, 4 * steps, tolerance, 1e-3, damping) or (
+        motion.cost[t] > BETTER * cost
+    ):
+        motion.base_rotation[t], motion.base_translation[t], motion.positions[t] = rotation, translation, positions
+        motion.residuals[t], motion.cost[t] = residuals, cost
+    motion.iterations[t] += used
 
 
 @compiled()
@@ -222,6 +288,8 @@ def solve_frames(
         motion.base_translation[t] = motion.base_translation[t - 1]
         if not solve_frame(problem, motion, t, problem.lower, problem.upper, expected, calmness, steps, tolerance, gain, damping):
             return t
+        if t % RETRY == 0 and _is_unmet(problem, motion.residuals[t], t):
+            _try_again(problem, motion, t, (t // RETRY) % 2 == 0, steps, tolerance, damping)
         late = False
         for j in range(joints):
             position, wish = motion.positions[t - 1, j], motion.positions[t, j]

@@ -12,6 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from bodydouble.retarget.kernels.collisions import collision_cost
 from bodydouble.retarget.kernels.compiled import compiled
 from bodydouble.retarget.kernels.frame import Motion, Problem, linearise
 from bodydouble.retarget.kernels.rotations import rotation_vector, turned
@@ -26,24 +27,19 @@ BAND = 4
 
 @compiled()
 def linearise_all(
-    problem: Problem,
-    motion: Motion,
-    start: int,
-    stop: int,
-    part_start: IndexArray,
-    derivatives: bool,
-    blocks: FloatArray,
-    gradient: FloatArray,
-) -> float:
-    """Return the cost of frames [start, stop); write the parts' lower blocks (T', sum n^2) and the gradient (T', V) if ``derivatives``."""
+    problem: Problem, motion: Motion, start: int, stop: int, part_start: IndexArray, derivatives: bool, blocks: FloatArray, gradient: FloatArray,
+    costs: FloatArray,
+) -> None:  # fmt: skip
+    """Write the cost (T',) of each of the frames [start, stop), and the parts' lower blocks (T', sum n^2) and the gradient (T', V) if ``derivatives``."""
     tree = problem.tree
     variables = part_start[-1]
     H, placed = np.zeros((variables, variables)), work_space(tree)
-    cost = 0.0
     for t in range(start, stop):
         place(tree, motion.base_rotation[t], motion.base_translation[t], motion.positions[t], placed)
         g = gradient[t - start]
-        cost += linearise(problem, t, placed, motion.positions[t], derivatives, motion.residuals[t], H, g)
+        costs[t - start] = linearise(problem, t, placed, motion.positions[t], derivatives, motion.residuals[t], H, g)
+        if len(problem.capsules.pairs):
+            costs[t - start] += collision_cost(problem.capsules, placed)
         if derivatives:
             at = 0
             for part in range(len(part_start) - 1):
@@ -52,7 +48,6 @@ def linearise_all(
                     for b in range(first, a + 1):
                         blocks[t - start, at + (a - first) * (last - first) + b - first] = H[a, b]
                 at += (last - first) ** 2
-    return cost
 
 
 @compiled()
@@ -151,11 +146,11 @@ def assemble(blocks: FloatArray, bands: FloatArray, at: int, first: int, last: i
 
 
 @compiled()
-def moved_by(problem: Problem, motion: Motion, step: FloatArray, scale: float, start: int, skip: int, out: Motion) -> None:
-    """Write ``motion`` moved by ``scale`` times ``step`` (T', V) to ``out``, but for the first ``skip`` frames."""
+def moved_by(problem: Problem, motion: Motion, step: FloatArray, shares: FloatArray, start: int, skip: int, out: Motion) -> None:
+    """Write ``motion`` moved by a share (T',) of ``step`` (T', V) to ``out``, but for the first ``skip`` frames."""
     tree = problem.tree
     for row in range(skip, len(step)):
-        t = start + row
+        t, scale = start + row, shares[row]
         for j in range(motion.positions.shape[1]):
             out.positions[t, j] = motion.positions[t, j] + scale * step[row, tree.actuated_variable[j]]
         if tree.variable[0] >= 0:

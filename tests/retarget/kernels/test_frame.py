@@ -1,4 +1,4 @@
-"""One frame's cost: placements against Pinocchio, gradients and Jacobians of every kind of task, of collisions and of balance against finite differences."""
+"""One frame: placements against Pinocchio; gradients and Jacobians of every kind of task, of gaps and of balance against finite differences."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from bodydouble.retarget import Robot
 from bodydouble.retarget.kernels.balance import carried
+from bodydouble.retarget.kernels.collisions import collision_cost, near_pairs, pair_distances
 from bodydouble.retarget.kernels.frame import Problem, linearise
 from bodydouble.retarget.kernels.rotations import turned
 from bodydouble.retarget.kernels.tasks import task_jacobian, task_residual
@@ -67,6 +68,7 @@ def problem(layout: Layout, robot: Robot, vectors: FloatArray, rotations: FloatA
         edges=np.full((1, 1, 3), np.nan) if edges is None else edges[None], rest=np.array(robot.rest), rest_weight=np.full((1, joints), 0.1),
         lower=np.array(robot.lower), upper=np.array(robot.upper), speed=np.array(robot.velocity_limit),
         wanted_speed=np.tile(robot.velocity_limit, (1, 1)), acceleration=np.array(robot.acceleration),
+        unmet=np.full(len(TASKS), np.inf),
     )  # fmt: skip
 
 
@@ -145,6 +147,38 @@ def test_the_gradient_of_all_costs_is_their_finite_difference(layout: Layout, ro
         change = (cost(moved(layout, at, variable, h)) - cost(moved(layout, at, variable, -h))) / (2 * h)
         assert gradient[variable] == pytest.approx(change, rel=2e-4, abs=2e-3 * (1 + np.abs(gradient).max()) ** 0.5), variable
     assert np.linalg.eigvalsh(np.tril(H) + np.tril(H, -1).T).min() > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_gaps_gradient_is_its_finite_difference(layout: Layout, robot: Robot, seed: int) -> None:
+    tree, capsules = layout.tree(), layout.capsules()
+    placed, size, room = work_space(tree), int(layout.part_start[-1]), 400
+    at = state(robot, 20 + seed)
+
+    def gaps_at(where: State) -> tuple[FloatArray, dict[int, float]]:
+        place(tree, *where, placed)
+        rows, gaps, which = np.empty((room, size)), np.empty(room), np.empty(room, dtype=np.int64)
+        count = near_pairs(tree, capsules, placed, rows, gaps, which)
+        return rows[:count], dict(zip(which[:count].tolist(), gaps[:count].tolist(), strict=True))
+
+    rows, gaps = gaps_at(at)
+    assert len(gaps) > 5
+    h, checked = 1e-6, 0
+    for variable in range(size):
+        ahead, behind = gaps_at(moved(layout, at, variable, h))[1], gaps_at(moved(layout, at, variable, -h))[1]
+        for row, pair in zip(rows, gaps, strict=True):
+            one_sided = (
+                [(ahead[pair] - gaps[pair]) / h, (gaps[pair] - behind[pair]) / h] if pair in ahead and pair in behind else [0.0, 1.0]
+            )
+            if abs(one_sided[0] - one_sided[1]) < 1e-4:  # away from where another end becomes the nearest
+                assert row[variable] == pytest.approx(sum(one_sided) / 2, abs=1e-4)
+                checked += 1
+    assert checked > 100
+    place(tree, *at, placed)
+    distances = np.empty(len(capsules.pairs))
+    pair_distances(capsules, placed, distances)
+    inside = np.maximum(0.0, capsules.margin - distances)
+    assert collision_cost(capsules, placed) == pytest.approx(0.5 * np.sum((capsules.weight * inside) ** 2))
 
 
 def test_parts_that_no_task_couples_are_apart(robot: Robot) -> None:
