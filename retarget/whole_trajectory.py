@@ -152,8 +152,8 @@ class _Window:
     """Some frames that are solved together, and the work space for it."""
 
     def __init__(
-        self, problem: Problem, motion: Motion, part_start: IndexArray, stiffness: FloatArray, settings: WholeSettings, pair_part: IndexArray, start: int, held: int,
-        stop: int,
+        self, problem: Problem, motion: Motion, part_start: IndexArray, stiffness: FloatArray, settings: WholeSettings, pair_part: IndexArray,
+        start: int, held: int, stop: int,
     ) -> None:  # fmt: skip
         self.whole_problem, self.problem, self.motion, self.settings, self.pair_part = problem, problem, motion, settings, pair_part
         self.part_start, self.start, self.held, self.stop = part_start, start, held, stop

@@ -160,7 +160,7 @@ def box_qp(
     for i in range(n):
         x[i] = min(max(0.0, lower[i]), upper[i])
     value, tolerance = _value(H, first, damping, g, rows, gaps, weights, count, x), 0.0
-    for turn in range(40):
+    for turn in range(60):
         same = _linearised(H, first, damping, g, rows, gaps, weights, count, x, gradient, full, full_first, closed) and turn > 0
         largest = 0.0
         for i in range(n):
@@ -178,23 +178,24 @@ def box_qp(
         for i in range(n):
             step[i] = -gradient[i] if free[i] else 0.0
         solve(L, full_first, step)
-        scale, new = 1.0, value
-        for _ in range(12):
-            slope = 0.0
+        # Along a step through kinks a shorter one is often better than the first that is good enough.
+        scale, best, best_scale = 1.0, value, 0.0
+        for _ in range(16):
             for i in range(n):
-                trial[i] = x[i] + scale * step[i]
-                if trial[i] < lower[i] or trial[i] > upper[i]:
-                    trial[i] = min(max(trial[i], lower[i]), upper[i])
-                slope += gradient[i] * (trial[i] - x[i])
+                trial[i] = min(max(x[i] + scale * step[i], lower[i]), upper[i])
             new = _value(H, first, damping, g, rows, gaps, weights, count, trial)
-            if new <= value + 0.1 * slope:
+            if new < best:
+                best, best_scale = new, scale
+            elif best_scale > 0.0:
                 break
             scale *= 0.5
+        for i in range(n):
+            trial[i] = min(max(x[i] + best_scale * step[i], lower[i]), upper[i])
         moved = 0.0
         for i in range(n):
             moved = max(moved, abs(trial[i] - x[i]))
             x[i] = trial[i]
-        value = new
+        value = best
         if moved < 1e-10:
             return True
     return True

@@ -10,7 +10,6 @@ from qpsolvers.solvers.daqp_ import daqp_solve_qp
 
 from bodydouble.retarget.kernels.box_qp import box_qp, envelope, factor, solve
 
-
 NONE = (np.zeros((1, 1)), np.zeros(1), np.zeros(1), 0)
 """No one-sided penalties."""
 
