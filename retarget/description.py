@@ -111,6 +111,11 @@ class Description:
         """Names of the joints that are not fixed."""
         return tuple(joint.name for joint in self.joints if joint.kind != "fixed")
 
+    def unit(self, joint: str) -> float:
+        """Return what one unit of a robot file's angles is for a joint: a degree in rad; for a joint that slides, a metre."""
+        kind = next((found.kind for found in self.joints if found.name == joint), "revolute")
+        return 1.0 if kind == "prismatic" else float(np.pi / 180)
+
     def parent_joint(self, link: str) -> Joint | None:
         """Return the joint that a link hangs on; None for the root."""
         return next((joint for joint in self.joints if joint.child == link), None)

@@ -91,27 +91,43 @@ def hand_axes(plan: BodyPlan, hand: Hand) -> FloatArray | None:
     others = [finger for name, finger in hand.fingers.items() if name != "thumb"]
     if not others:
         return None
-    digits = list(hand.fingers.values()) if hand.gripper else others
-    out = sum((finger_direction(tree, poses, finger) for finger in digits), np.zeros(3))
+    if hand.gripper:
+        return _jaw_axes(plan, hand)
+    out = sum((finger_direction(tree, poses, finger) for finger in others), np.zeros(3))
+    if np.linalg.norm(out) < 1e-6:
+        return None
     first, last = (poses[finger.joints[0].child][:3, 3] for finger in (others[0], others[-1]))
     inward = -1.0 if hand.side == "left" else 1.0
     z = -out / np.linalg.norm(out)
-    if hand.gripper:  # jaws close as thumb and index do: the thumb is in front
-        if "thumb" not in hand.fingers:
-            return None
-        hinge = others[0].joints[0]
-        axis = poses[hinge.child][:3, :3] @ hinge.axis
-        x = poses[hand.fingers["thumb"].end][:3, 3] - poses[others[0].end][:3, 3]
-        x, z = x - (x @ axis) * axis, z - (z @ axis) * axis
-        z /= np.linalg.norm(z)
-    elif len(others) > 1:
-        x = first - last
-    else:  # the palm faces where the finger bends to
-        x = np.cross(inward * bending_direction(tree, others[0]), z)
+    # Of a single finger: the palm faces where it bends to.
+    x = first - last if len(others) > 1 else np.cross(inward * bending_direction(tree, others[0]), z)
     x = x - (x @ z) * z
     if np.linalg.norm(x) < 1e-6:
         return None
     x /= np.linalg.norm(x)
+    axes = np.column_stack([x, np.cross(z, x), z])
+    palm = poses[hand.palm][:3, :3]
+    snapped: FloatArray = palm @ _snapped(palm.T @ axes)
+    return snapped
+
+
+def _jaw_axes(plan: BodyPlan, hand: Hand) -> FloatArray | None:
+    """Return the same of a gripper: jaws close as thumb and index finger do, and the thumb is in front."""
+    if "thumb" not in hand.fingers:
+        return None
+    poses = plan.tree.poses()
+    jaw = hand.fingers["thumb"].joints[0]
+    axis = poses[jaw.child][:3, :3] @ jaw.axis
+    thumb, index = (poses[hand.fingers[name].end][:3, 3] for name in ("thumb", "index"))
+    out, x = (thumb + index) / 2 - poses[hand.palm][:3, 3], thumb - index
+    if jaw.kind == "prismatic":  # the jaws slide apart along their axis
+        x = axis if x @ axis >= 0 else -axis
+    else:  # what is across the plane that they turn in is only how they are built
+        x, out = x - (x @ axis) * axis, out - (out @ axis) * axis
+    out = out - (out @ x) * x / max(float(x @ x), 1e-18)
+    if min(np.linalg.norm(out), np.linalg.norm(x)) < 1e-6:
+        return None
+    z, x = -out / np.linalg.norm(out), x / np.linalg.norm(x)
     axes = np.column_stack([x, np.cross(z, x), z])
     palm = poses[hand.palm][:3, :3]
     snapped: FloatArray = palm @ _snapped(palm.T @ axes)

@@ -225,15 +225,11 @@ def _ball_joint(poses: dict[str, FloatArray], joints: list[Joint]) -> tuple[list
 
 
 def _crossing(poses: dict[str, FloatArray], joints: list[Joint]) -> FloatArray:
-    A: FloatArray = 1e-6 * np.eye(3)
-    b: FloatArray = np.zeros(3)
-    for joint in joints:
-        pose = poses[joint.child]
-        axis = pose[:3, :3] @ joint.axis
-        across: FloatArray = np.eye(3) - np.outer(axis, axis)
-        A = A + across
-        b = b + across @ pose[:3, 3]
-    b = b + 1e-6 * poses[joints[0].child][:3, 3]
+    frames = [poses[joint.child] for joint in joints]
+    axes = [pose[:3, :3] @ joint.axis for pose, joint in zip(frames, joints, strict=True)]
+    across = np.array([np.eye(3) - np.outer(axis, axis) for axis in axes])
+    A = across.sum(axis=0) + 1e-6 * np.eye(3)
+    b = np.einsum("nij,nj->i", across, np.array([pose[:3, 3] for pose in frames])) + 1e-6 * frames[0][:3, 3]
     crossing: FloatArray = np.linalg.solve(A, b)
     return crossing
 

@@ -10,11 +10,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
-from bodydouble.errors import DataError
+from bodydouble.errors import BodydoubleError, DataError
 from bodydouble.retarget.body_plan import BodyPlan, find_body_plan
 from bodydouble.retarget.collision_draft import draft_capsules, needs_bones
 from bodydouble.retarget.description import Description, read_description
@@ -59,24 +60,50 @@ def draft_robot(path: Path, *, name: str | None = None, beside: Path | None = No
             "write the TOML by hand, for example from that of optimus."
         )
     postures = draft_postures(plan, skeleton)
-    text = "\n\n".join(
-        section
-        for section in (
-            _head(description, plan, skeleton, postures, name or tidy_name(path.stem), path, beside),
+    robot_name = name or tidy_name(path.stem)
+
+    def text(ignore: list[tuple[str, str]]) -> str:
+        sections = (
+            _head(description, plan, skeleton, postures, robot_name, path, beside),
             _groups(plan, skeleton),
             _ranges(description),
-            _angles("rest", postures.rest, "Degrees: what joints return to when nobody saw their human part."),
-            _angles("zero", postures.zero, "Degrees: standing as the person does at zero: upright, arms hanging, palms to the thighs."),
+            _angles(description, "rest", postures.rest, "Degrees: what joints return to when nobody saw their human part."),
+            _angles(
+                description,
+                "zero",
+                postures.zero,
+                "Degrees: standing as the person does at zero: upright, arms hanging, palms to the thighs.",
+            ),
             _orientation(postures),
             _skeleton(skeleton),
             _points(skeleton),
-            _collision(description, skeleton),
+            _collision(description, skeleton, ignore),
             _joints(plan, skeleton),
         )
-        if section
-    )
+        return "\n\n".join(section for section in sections if section) + "\n"
+
+    thick = _overlapping_at_rest(text([]), path) if any(needs_bones(link) for link in description.links.values()) else {}
     remarks = [*description.notes, *plan.remarks, *skeleton.remarks, *postures.remarks, *_doubts(description, plan, skeleton)]
-    return Draft(name or tidy_name(path.stem), text + "\n", dict(Counter(skeleton.found_by.values())), tuple(dict.fromkeys(remarks)))
+    remarks += [
+        f"{a} and {b} overlap by {1e3 * depth:.0f} mm at rest, so they are not kept apart: correct their capsules"
+        for (a, b), depth in thick.items()
+    ]
+    return Draft(robot_name, text(list(thick)), dict(Counter(skeleton.found_by.values())), tuple(dict.fromkeys(remarks)))
+
+
+def _overlapping_at_rest(text: str, path: Path) -> dict[tuple[str, str], float]:
+    """Return the links whose drafted capsules are in each other at rest, and how deep (m): capsules of bones are guesses, and some are too thick."""
+    from bodydouble.retarget.robot import Robot
+    from bodydouble.retarget.robot_check import DEEP, overlaps
+
+    with TemporaryDirectory() as folder:
+        toml = Path(folder) / "draft.toml"
+        toml.write_text(text, encoding="utf-8")
+        try:
+            robot = Robot.load(toml, path)
+        except BodydoubleError:
+            return {}  # a file that lacks something: the check says what
+        return {pair: depth for pair, depth in overlaps(robot, robot.rest).items() if depth > DEEP / 2}
 
 
 def tidy_name(stem: str) -> str:
@@ -162,12 +189,14 @@ def _ranges(description: Description) -> str:
     ]
     if not missing:
         return ""
-    rows = [f"{_key(name)} = [-90.0, 90.0] # assumed: the file gives none" for name in missing]
-    return "[range] # degrees\n" + "\n".join(rows)
+    spans = {name: "[-90.0, 90.0]" if description.unit(name) < 1 else "[0.0, 0.05]" for name in missing}
+    rows = [f"{_key(name)} = {span} # assumed: the file gives none" for name, span in spans.items()]
+    return "[range] # degrees, m for joints that slide\n" + "\n".join(rows)
 
 
-def _angles(section: str, angles: dict[str, float], comment: str) -> str:
-    rows = [f"{_key(name)} = {_number(np.degrees(angle), 2)}" for name, angle in angles.items() if abs(angle) > 1e-4]
+def _angles(description: Description, section: str, angles: dict[str, float], comment: str) -> str:
+    values = {name: angle / description.unit(name) for name, angle in angles.items() if abs(angle) > 1e-4}
+    rows = [f"{_key(name)} = {_number(value, 2 if description.unit(name) < 1 else 4)}" for name, value in values.items()]
     return f"# {comment}\n[{section}]\n" + "\n".join(rows) if rows else ""
 
 
@@ -193,7 +222,7 @@ def _points(skeleton: DraftSkeleton) -> str:
     return "# Places that the robot's file has no link for, in m.\n" + "\n\n".join(rows) if rows else ""
 
 
-def _collision(description: Description, skeleton: DraftSkeleton) -> str:
+def _collision(description: Description, skeleton: DraftSkeleton, ignore: list[tuple[str, str]]) -> str:
     tips: dict[str, list[FloatArray]] = {}
     for link, place in skeleton.points.values():
         tips.setdefault(link, []).append(place)
@@ -206,11 +235,12 @@ def _collision(description: Description, skeleton: DraftSkeleton) -> str:
     rows = [
         f"  {{ link = {_quoted(link)}, a = {_vector(c.a)}, b = {_vector(c.b)}, radius = {_number(c.radius, 4)} }}," for link, c in capsules
     ]
-    return (
-        f"# Capsules in m, {source}: meshes are not opened. Check those of bones against the real robot.\n[collision]\nmargin = 0.003\ncapsules = [\n"
-        + "\n".join(rows)
-        + "\n]"
-    )
+    spared = [f"  [{_quoted(a)}, {_quoted(b)}]," for a, b in ignore]
+    lines = [
+        f"# Capsules in m, {source}: meshes are not opened. Check those of bones against the real robot.", "[collision]", "margin = 0.003",
+        *(["ignore = [ # drafted capsules that overlap at rest", *spared, "]"] if spared else []), "capsules = [", *rows, "]",
+    ]  # fmt: skip
+    return "\n".join(lines)
 
 
 def _joints(plan: BodyPlan, skeleton: DraftSkeleton) -> str:

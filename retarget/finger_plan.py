@@ -53,7 +53,8 @@ def find_hand(tree: DescriptionTree, poses: dict[str, FloatArray], palm: str, si
         leaf = max(tree.leaves(joint.child), key=lambda b: float(np.linalg.norm(poses[b][:3, 3] - poses[palm][:3, 3])))
         chains.append(tree.path(leaf)[len(tree.path(palm)) :])
     followers = sum(joint.name in tree.mimics for chain in chains for joint in chain)
-    if followers > sum(len(chain) for chain in chains) / 2:
+    slides = all(joint.kind == "prismatic" for chain in chains for joint in chain)
+    if slides or followers > sum(len(chain) for chain in chains) / 2:
         return _gripper(palm, side or "right", chains, tree, remarks)
     digits = {i: digit_of(_names_of(tree, chain)) for i, chain in enumerate(chains)}
     fingers: dict[str, Finger] = {}
@@ -91,7 +92,8 @@ def _gripper(palm: str, side: str, chains: list[list[Joint]], tree: DescriptionT
     outer = [chain for chain in ends if len(chain) == max(len(c) for c in ends)]
     first = outer[0]
     across = poses[palm][:3, :3].T @ (poses[first[-1].child][:3, 3] - poses[palm][:3, 3])
-    away = [chain for chain in outer[1:] if _sideways(across, poses, palm, chain) < 0]
+    slides = first[0].kind == "prismatic"
+    away = [chain for chain in outer[1:] if slides or _sideways(across, poses, palm, chain) < 0]
     fingers = {"index": Finger("index", first, False)}
     if away:
         fingers = {"thumb": Finger("thumb", away[0], False), **fingers}

@@ -46,7 +46,7 @@ def joint_limits(description: Description, file: RobotFile, actuation: Actuation
     narrowed = _per_joint(file.range, file)
     for i, joint in enumerate(own):
         if joint.name in narrowed:
-            ranges[i] = np.radians(narrowed[joint.name])
+            ranges[i] = np.array(narrowed[joint.name]) * description.unit(joint.name)
     _refuse_missing(description, actuation, ranges)
     lower, upper = actuation.actuated_limits(ranges[:, 0], ranges[:, 1])
     for name, low, high in zip(names, lower, upper, strict=True):

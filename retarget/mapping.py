@@ -209,7 +209,7 @@ class RobotFile(Settings):
     effort: PerJoint | None = None
     """N m: the same. Where neither says anything the torque is not limited."""
     range: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    """Degrees, for joints whose file gives no range, or to narrow one."""
+    """Degrees (m for joints that slide), for joints whose file gives no range, or to narrow one."""
     mimic: dict[str, MimicEntry] = Field(default_factory=dict)
     """Joints that follow others, besides those that the robot's own file couples."""
     uncoupled: tuple[str, ...] = ()
@@ -218,7 +218,7 @@ class RobotFile(Settings):
     groups: dict[str, tuple[str, ...]]
     """Every actuated joint in exactly one group, in the order in which joints are stored."""
     rest: dict[str, float] = Field(default_factory=dict)
-    """Joint to rest angle in degrees; 0 for the others."""
+    """Joint to rest angle in degrees (m for joints that slide); 0 for the others."""
     zero: dict[str, float] = Field(default_factory=dict)
     """Joint to angle in degrees at which the robot stands as the person does at zero: upright, arms hanging, palms to the thighs. Bone lengths and
     ``orientation`` belong to this posture."""

@@ -69,9 +69,18 @@ def add_point(model: Any, name: str, link: str, at: tuple[float, float, float]) 
 def _add_body(model: Any, link: Link, carried: dict[str, tuple[int, Any, int]]) -> None:
     joint, pose, frame = carried[link.name]
     if np.isfinite(link.mass):
-        model.appendBodyToJoint(joint, pin.Inertia(link.mass, link.centre, link.inertia), pose)
+        model.appendBodyToJoint(joint, pin.Inertia(link.mass, link.centre, _possible(link.inertia)), pose)
     body = model.addFrame(pin.Frame(link.name, joint, frame, pose, pin.FrameType.BODY), False)
     carried[link.name] = (joint, pose, body)
+
+
+def _possible(inertia: FloatArray) -> FloatArray:
+    """Return an inertia (3, 3) that Pinocchio takes: the same, or, where the file gives one that no body has, the nearest without negative moments."""
+    moments, axes = np.linalg.eigh((inertia + inertia.T) / 2)
+    if moments[0] >= 0:
+        return inertia
+    nearest: FloatArray = (axes * np.clip(moments, 0, None)) @ axes.T
+    return nearest + 1e-12 * np.eye(3)
 
 
 def _joint_model(joint: Joint) -> Any:

@@ -27,6 +27,9 @@ from bodydouble.retarget.urdf_description import turned_by_angles
 
 FloatArray = npt.NDArray[np.float64]
 
+ROUNDED = np.radians(0.01)
+"""rad: a TOML's degrees may be out of a range by so much and still mean its end."""
+
 __all__ = ["Robot", "find_description", "find_robot", "robot_names"]
 
 
@@ -100,7 +103,8 @@ class Robot:
         arrays = {
             "lower": limits.lower, "upper": limits.upper, "velocity_limit": limits.velocity, "effort_limit": limits.effort,
             "acceleration": limits.acceleration,
-            "rest": np.radians([file.rest.get(name, 0.0) for name in names]), "zero": np.radians([file.zero.get(name, 0.0) for name in names]),
+            "rest": np.array([file.rest.get(name, 0.0) * described.unit(name) for name in names]),
+            "zero": np.array([file.zero.get(name, 0.0) * described.unit(name) for name in names]),
             "position_rows": np.array([model.joints[i].idx_q for i in ids], dtype=np.intp),
             "velocity_rows": np.array([model.joints[i].idx_v for i in ids], dtype=np.intp),
         }  # fmt: skip
@@ -109,6 +113,7 @@ class Robot:
             free = np.array([name not in given for name in names], dtype=bool)
             arrays[posture][free] = np.clip(0.0, limits.lower, limits.upper)[free]
             _check_posture(posture, names, arrays)
+            arrays[posture] = np.clip(arrays[posture], limits.lower, limits.upper)
         for array in arrays.values():
             array.flags.writeable = False
         return cls(
@@ -227,7 +232,7 @@ def _frame_names(model: Any) -> tuple[str, ...]:
 
 def _check_posture(posture: str, names: tuple[str, ...], arrays: dict[str, Any]) -> None:
     for name, lower, angle, upper in zip(names, arrays["lower"], arrays[posture], arrays["upper"], strict=True):
-        if not lower - 1e-9 <= angle <= upper + 1e-9:
+        if not lower - ROUNDED <= angle <= upper + ROUNDED:
             raise UsageError(
                 f"{posture} angle of joint '{name}' is {np.degrees(angle):.1f} degrees, outside its range "
                 f"{np.degrees(lower):.1f} to {np.degrees(upper):.1f}."

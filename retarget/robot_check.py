@@ -202,14 +202,17 @@ def _zero_pose(robot: Robot) -> Iterator[Check]:
     skeleton = robot.file.skeleton
     base = [0.0, 0, 0, 0, 0, 0, 1]
     poses = dict(zip(robot.link_names, robot.link_poses(robot.zero, base), strict=True))
-    off: dict[str, float] = {}
+    hanging: dict[str, float] = {}
+    turned: dict[str, float] = {}
     for side in SIDES:
         for a, b in (("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shank"), ("shank", "foot")):
             start, end = skeleton.get(f"{side}_{a}"), skeleton.get(f"{side}_{b}")
             if start and end:
                 way = poses[end][:3, 3] - poses[start][:3, 3]
                 if np.linalg.norm(way) > 1e-3:
-                    off[f"{side} {a.replace('_', ' ')} from hanging down"] = float(np.arccos(np.clip(-way[2] / np.linalg.norm(way), -1, 1)))
+                    hanging[f"{side} {a.replace('_', ' ')} from hanging down"] = float(
+                        np.arccos(np.clip(-way[2] / np.linalg.norm(way), -1, 1))
+                    )
     used = {
         link
         for task in robot.file.tasks
@@ -219,11 +222,16 @@ def _zero_pose(robot: Robot) -> Iterator[Check]:
     for part, link in skeleton.items():
         if link in used and part.removeprefix("left_").removeprefix("right_") in ("pelvis", "thorax", "head", "hand", "foot"):
             R = poses[link][:3, :3] @ robot.link_rotation_offset(link)
-            off[f"{part.replace('_', ' ')} from the person's axes"] = float(np.arccos(np.clip((np.trace(R) - 1) / 2, -1, 1)))
+            turned[f"{part.replace('_', ' ')} from the person's axes"] = float(np.arccos(np.clip((np.trace(R) - 1) / 2, -1, 1)))
+    off = hanging | turned
     if not off:
         return
     worst = max(off, key=lambda name: off[name])
-    verdict: Verdict = "PASS" if off[worst] < UNLIKE else "WARN" if off[worst] < WRONG else "FAIL"
+    # Of limbs only the lengths matter; a link that is turned otherwise than is said turns the robot's hand or head wrongly.
+    wrong = max(turned.values(), default=0.0) > WRONG
+    verdict: Verdict = "FAIL" if wrong else "PASS" if off[worst] < UNLIKE else "WARN"
+    if wrong:
+        worst = max(turned, key=lambda name: turned[name])
     remedy = "Give the joint angles at which it stands upright with hanging arms in [zero], and how links are turned then in [orientation]."
     yield Check("zero pose", verdict, f"at most {np.degrees(off[worst]):.0f} degrees off: {worst}", "" if verdict == "PASS" else remedy)
 
