@@ -65,6 +65,8 @@ class Piece:
 
     centres: FloatArray
     radii: FloatArray
+    thickness: float
+    """m, half the shortest side of the shape that it is of."""
 
 
 def capsules_around(shapes: tuple[Shape, ...]) -> list[Capsule]:
@@ -84,7 +86,7 @@ def capsules_around(shapes: tuple[Shape, ...]) -> list[Capsule]:
         for i, j in itertools.combinations(sorted(groups), 2):
             if i in new or j in new:
                 merged = fit_capsule(groups[i] + groups[j])
-                excess = stands_out(merged, solids) - allowed_slack(merged.radius)
+                excess = stands_out(merged, solids) - allowed_slack(groups[i] + groups[j])
                 merges[i, j] = (max(excess, 0.0), merged.volume - fitted[i].volume - fitted[j].volume, merged)
         (i, j), (excess, _, merged) = min(merges.items(), key=lambda item: item[1][:2])
         if excess > (0 if len(groups) <= MANY else RELAXED):
@@ -96,9 +98,9 @@ def capsules_around(shapes: tuple[Shape, ...]) -> list[Capsule]:
     return _needed([fitted[i] if close[i] else fit_capsule(group, polish=True) for i, group in groups.items()], solids)
 
 
-def allowed_slack(radius: float) -> float:
-    """Return how far (m) a capsule may stand out: less for thin ones, so that fingers stay fingers."""
-    return min(LARGEST_SLACK, 0.0015 + 0.6 * radius)
+def allowed_slack(pieces: list[Piece]) -> float:
+    """Return how far (m) a capsule around these pieces may stand out: less for thin ones, so that fingers stay fingers and palms flat."""
+    return min(LARGEST_SLACK, 0.0015 + 0.6 * max(piece.thickness for piece in pieces))
 
 
 def stands_out(capsule: Capsule, shapes: tuple[Shape, ...]) -> float:
@@ -188,11 +190,11 @@ def _around_axis(centres: FloatArray, radii: FloatArray, point: FloatArray, axis
 
 def _pieces(shape: Shape, solids: tuple[Shape, ...]) -> list[Piece]:
     if shape.kind == "sphere":
-        return [Piece(shape.pose[None, :3, 3], np.array([shape.size[0]]))]
+        return [Piece(shape.pose[None, :3, 3], np.array([shape.size[0]]), shape.size[0])]
     if shape.kind == "capsule":
         radius, length = shape.size
         ends = shape.pose[:3, 3] + np.array([[-0.5], [0.5]]) * length * shape.pose[:3, 2]
-        return [Piece(ends, np.full(2, radius))]
+        return [Piece(ends, np.full(2, radius), radius)]
     if shape.kind == "box":
         x, y, z = np.array(shape.size) / 2
         outline = np.array([[-x, -y], [x, -y], [x, y], [-x, y]])
@@ -200,24 +202,26 @@ def _pieces(shape: Shape, solids: tuple[Shape, ...]) -> list[Piece]:
         turn = np.linspace(0, 2 * np.pi, ROUNDNESS, endpoint=False)
         outline = shape.size[0] / np.cos(np.pi / ROUNDNESS) * np.column_stack([np.cos(turn), np.sin(turn)])
         z = shape.size[1] / 2
-    return _cut(outline, -z, z, shape.pose, solids, depth=2)
+    return _cut(outline, -z, z, shape, solids, depth=2)
 
 
-def _cut(outline: FloatArray, low: float, high: float, pose: FloatArray, solids: tuple[Shape, ...], *, depth: int) -> list[Piece]:
+def _cut(outline: FloatArray, low: float, high: float, shape: Shape, solids: tuple[Shape, ...], *, depth: int) -> list[Piece]:
     """Return a prism as one piece if a capsule holds it closely, else cut in two across the second longest of its sides."""
     corners = np.vstack([np.column_stack([outline, np.full(len(outline), height)]) for height in (low, high)])
-    piece = Piece(corners @ pose[:3, :3].T + pose[:3, 3], np.zeros(len(corners)))
+    # The least a shape measures across, not the piece: cutting a plate makes it no thinner.
+    thickness = min(shape.size) / 2 if shape.kind == "box" else min(shape.size[0], shape.size[1] / 2)
+    piece = Piece(corners @ shape.pose[:3, :3].T + shape.pose[:3, 3], np.zeros(len(corners)), thickness)
     capsule = fit_capsule([piece])
     round_and_long = len(outline) > 4 and high - low > 0.6 * np.ptp(outline[:, 0])
-    if depth == 0 or round_and_long or stands_out(capsule, solids) <= allowed_slack(capsule.radius):
+    if depth == 0 or round_and_long or stands_out(capsule, solids) <= allowed_slack([piece]):
         return [piece]
     sides = np.ptp(corners, axis=0)
     side = int(np.argsort(sides)[1])
     middle = float(corners[:, side].min() + sides[side] / 2)
     if side == 2:
-        return [p for a, b in ((low, middle), (middle, high)) for p in _cut(outline, a, b, pose, solids, depth=depth - 1)]
+        return [p for a, b in ((low, middle), (middle, high)) for p in _cut(outline, a, b, shape, solids, depth=depth - 1)]
     halves = (_clip(outline, side, middle, 1.0), _clip(outline, side, middle, -1.0))
-    return [p for half in halves for p in _cut(half, low, high, pose, solids, depth=depth - 1)]
+    return [p for half in halves for p in _cut(half, low, high, shape, solids, depth=depth - 1)]
 
 
 def _clip(outline: FloatArray, side: int, at: float, sign: float) -> FloatArray:

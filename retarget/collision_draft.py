@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-RECIPE = 5
+RECIPE = 7
 """Part of the key: count up when the same robot gets other capsules or pairs than before."""
 KEPT = "capsules.json"
 DENSITY = 1000.0

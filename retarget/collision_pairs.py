@@ -1,7 +1,7 @@
 """Which capsules are worth keeping apart: those that can meet, and that don't touch by design.
 
 Left out are pairs of one body and of neighbours in the tree (through fixed joints and through joints that turn about the same place, such as the three of a
-hip), pairs that overlap both at zero and at rest, pairs that overlap in most postures (parts that were built into each other), thumb tip against
+hip), pairs that overlap both at zero and at rest, or in one of them and most other postures (parts that were built into each other), thumb tip against
 fingertip of one hand (a pinch is meant), the robot file's own list, and pairs that never came near in thousands of random postures. How near is near depends
 on how well so many postures cover the joints in between.
 """
@@ -30,7 +30,7 @@ SAME_PLACE = 0.012
 NEAR_BY_JOINTS = ((2, 0.004), (4, 0.012), (7, 0.03), (1000, 0.05))
 """With at most so many joints between two capsules, a pair is kept if it came nearer than this (m)."""
 MOSTLY = 0.5
-"""Share of postures; a pair that overlaps in more of them is built that way."""
+"""Share of postures; a pair that overlaps in more of them, and at zero or at rest, is built that way."""
 
 
 def candidate_pairs(model: Any, joint_of: IndexArray) -> IndexArray:
@@ -57,11 +57,12 @@ def can_meet(
     """Return the pairs that come near in some of the ``postures`` and don't overlap by design.
 
     ``ends``: (C, 2, 3) m in the frame of the carrying joint; ``postures``: (N, nq); ``designed``: (D, nq) postures such as zero and rest, in which the robot
-    is whole: pairs that overlap in all of them, or in most of the others, are left out.
+    is whole: pairs that overlap in all of them, or in one of them and most of the others, are left out.
     """
     joints = joint_of
     built = _gaps(model, joints, ends, radii, pairs, designed)
-    pairs = pairs[~(built < 0).all(axis=1)]
+    together = (built < 0).any(axis=1)
+    pairs, together = pairs[~(built < 0).all(axis=1)], together[~(built < 0).all(axis=1)]
     threshold = _thresholds(model, joints, pairs)
     least, overlaps, seen = np.full(len(pairs), np.inf), np.zeros(len(pairs)), np.zeros(len(pairs))
     open_pairs = np.arange(len(pairs))
@@ -73,7 +74,7 @@ def can_meet(
         seen[open_pairs] += len(chunk)
         # A pair that is near and has been seen often enough to tell whether it is built together needs no further look.
         open_pairs = open_pairs[(least[open_pairs] > threshold[open_pairs]) | (seen[open_pairs] < 2 * CHUNK)]
-    return pairs[(least <= threshold) & (overlaps < MOSTLY * seen)]
+    return pairs[(least <= threshold) & ~(together & (overlaps >= MOSTLY * seen))]
 
 
 def covered_by_neighbours(

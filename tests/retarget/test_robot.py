@@ -267,7 +267,7 @@ def test_limits_that_nobody_gives_are_assumed_and_listed(copied: Path) -> None:
         ("[rest]", "[orientation]\nleft_plam = [0, 0, 0]\n[rest]", r"link 'left_plam'.*Did you mean 'left_palm'"),
         ("[rest]", '[[points]]\nname = "head"\nlink = "torso"\nat = [0, 0, 0]\n[rest]', r"point 'head' is called as a link of optimus.urdf is"),
         ("[rest]", '[[points]]\nname = "pen"\nlink = "torsi"\nat = [0, 0, 0]\n[rest]', r"link 'torsi'.*Did you mean 'torso'"),
-        ('["*_knuckle", "*"]', '["*_knukle", "*"]', r"link or pattern '\*_knukle'"),
+        ('["*_ring_knuckle", "*"]', '["*_ring_knukle", "*"]', r"link or pattern '\*_ring_knukle'"),
         ('"left_heel", "left_toe_tip"', '"left_heal", "left_toe_tip"', r"human part 'left_heal' is not in \[skeleton\].*Did you mean 'left_heel'"),
         ("acceleration = 100.0", "acceleration = 100.0\nextends = \"optimos\"", r"robot 'optimos'.*Did you mean 'optimus'"),
         ("acceleration = 100.0", "acceleration = 100.0\nextends = \"optimus.toml\"", r"leads back to itself"),
