@@ -61,8 +61,9 @@ def can_meet(
     """
     joints = joint_of
     built = _gaps(model, joints, ends, radii, pairs, designed)
-    together = (built < 0).any(axis=1)
-    pairs, together = pairs[~(built < 0).all(axis=1)], together[~(built < 0).all(axis=1)]
+    overlapping = np.asarray(built < 0).sum(axis=1)
+    apart = overlapping < len(designed)
+    pairs, together = pairs[apart], overlapping[apart] > 0
     threshold = _thresholds(model, joints, pairs)
     least, overlaps, seen = np.full(len(pairs), np.inf), np.zeros(len(pairs)), np.zeros(len(pairs))
     open_pairs = np.arange(len(pairs))
@@ -74,7 +75,8 @@ def can_meet(
         seen[open_pairs] += len(chunk)
         # A pair that is near and has been seen often enough to tell whether it is built together needs no further look.
         open_pairs = open_pairs[(least[open_pairs] > threshold[open_pairs]) | (seen[open_pairs] < 2 * CHUNK)]
-    return pairs[(least <= threshold) & ~(together & (overlaps >= MOSTLY * seen))]
+    kept: IndexArray = pairs[(least <= threshold) & ~(together & (overlaps >= MOSTLY * seen))]
+    return kept
 
 
 def covered_by_neighbours(

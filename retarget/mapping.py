@@ -89,11 +89,11 @@ class Scaling(Settings):
     """How sizes are matched; `skeleton_walk.py` has the rules."""
 
     feet: Literal["limbs", "place"] = "limbs"
-    """Where the feet are asked to be. limbs: at the end of the robot's own legs, that go as the person's. place: where the person's are, at the robot's size; as
-    wide apart as a person of the robot's size stands, whatever the width of its hips."""
+    """Where the feet are asked to be. limbs: at the end of the robot's own legs, that go as the person's. place: where the person's are, at the robot's
+    size; as wide apart as a person of the robot's size stands, whatever the width of its hips."""
     hands: Literal["limbs", "size", "head", "world"] = "limbs"
-    """Where the palms are asked to be. limbs: at the end of the robot's own arms, bent as the person's. size: where the person's are, at the robot's size. head: as far from the head as the person's, in m.
-    world: where the person's were, in the room."""
+    """Where the palms are asked to be. limbs: at the end of the robot's own arms, bent as the person's. size: where the person's are, at the robot's
+    size. head: as far from the head as the person's, in m. world: where the person's were, in the room."""
 
 
 class MimicEntry(Settings):

@@ -101,7 +101,9 @@ def follower_arm(folder: Path) -> Robot:
         f'<link name="l{i}"><inertial><mass value="{1 - 0.2 * i}"/><origin xyz="0.05 0 0"/><inertia ixx="0.01" iyy="0.01" izz="0.01"/></inertial></link>'
         for i in range(4)
     )
-    joints = hinge.format(n=1, p=0, y=0, z=1, mimic="") + hinge.format(n=2, p=1, y=0.6, z=0.8, mimic='<mimic joint="j1" multiplier="0.7" offset="0.2"/>')
+    joints = hinge.format(n=1, p=0, y=0, z=1, mimic="") + hinge.format(
+        n=2, p=1, y=0.6, z=0.8, mimic='<mimic joint="j1" multiplier="0.7" offset="0.2"/>'
+    )
     joints += hinge.format(n=3, p=2, y=1, z=0, mimic='<mimic joint="j2" multiplier="-1.2"/>')
     (folder / "arm.urdf").write_text(f'<robot name="arm">{links}{joints}</robot>')
     (folder / "arm.toml").write_text(
