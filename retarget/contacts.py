@@ -15,7 +15,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-STILL_M_S = 0.06
+STILL_M_S = 0.10
 """A point slower than this is still; of an uncertain one more is allowed, ``SLOPPY`` times its sigma (m/s a m), since estimates of feet creep."""
 SLOPPY = 7.0
 STILL_AT_MOST_M_S = 0.20

@@ -91,6 +91,8 @@ class SkeletonWalk:
         self.contacts = self._contacts()
         base = self._base(points)
         self.points = {name: place + base for name, place in points.items()}
+        if robot.file.scaling.feet == "place":
+            self._place_feet()
         self._anchor()
         self._place_hands()
         if not robot.floating:
@@ -158,6 +160,7 @@ class SkeletonWalk:
     def _base(self, points: dict[str, FloatArray]) -> FloatArray:
         """Return the root's place (T, 3) m by rule 3."""
         scale, root = self.scales["legs"], self.place(self.root)
+        self.origin = np.full(3, np.nan)
         seen = np.isfinite(root).all(axis=1)
         if not seen.any():
             return np.full((self.motion.frames, 3), np.nan)
@@ -166,7 +169,7 @@ class SkeletonWalk:
         # Without feet the ground is where a standing robot's would be.
         under_root = float(np.nanmedian(root[:, 2])) - self.robot.standing_height() / scale
         floor = self.contacts.floor_m if contacts else under_root
-        origin = np.array([start[0], start[1], floor])
+        origin = self.origin = np.array([start[0], start[1], floor])
         carried: FloatArray = origin + scale * (root - origin)
         if not contacts:
             return carried
@@ -181,6 +184,20 @@ class SkeletonWalk:
         standing = np.nansum(np.where(usable[..., None], wanted, 0.0) * say[..., None], axis=1) / np.where(total > 0, total, 1.0)
         placed: FloatArray = np.where(total > 0, standing, carried)
         return placed
+
+    def _at_robots_size(self, point: str) -> FloatArray:
+        """Return where a point of the person is (T, 3) m when everything about the floor below the root's first place is scaled as the legs are."""
+        return np.asarray(self.origin + self.scales["legs"] * (self.place(point) - self.origin))
+
+    def _place_feet(self) -> None:
+        """Put the ankles where the person's are, at the robot's size, and what hangs on them along with them."""
+        for side in SIDES:
+            foot = f"{side}_foot"
+            if foot in self.points:
+                shift = np.nan_to_num(self._at_robots_size(foot) - self.points[foot]) * [1.0, 1.0, 0.0]
+                for name in (foot, f"{side}_toes", f"{side}_heel", f"{side}_toe_tip"):
+                    if name in self.points:
+                        self.points[name] = self.points[name] + shift
 
     def _anchor(self) -> None:
         """Give planted points one place each, and carry feet and base along."""
@@ -220,7 +237,7 @@ class SkeletonWalk:
         scaling = self.robot.file.scaling.hands
         if scaling != "limbs":
             for hand in hands:
-                away: FloatArray = self.place(hand)
+                away: FloatArray = self._at_robots_size(hand) if scaling == "size" else self.place(hand)
                 if scaling == "head" and "head" in self.points:
                     away = self.points["head"] + self.place(hand) - self.place("head")
                 self._shift_hand(hand, np.where(np.isfinite(away), away - self.points[hand], 0.0))

@@ -49,7 +49,7 @@ NEAR_STIFFNESS = 3.0
 class WholeSettings:
     """How the whole trajectory is refined."""
 
-    iterations: int = 9
+    iterations: int = 8
     """At most, a window ..."""
     more_iterations: int = 12
     """... and so many more while parts of the robot are in each other by ``TOUCHING_M``."""
@@ -63,7 +63,7 @@ class WholeSettings:
     """The same for the base, which carries the robot's mass."""
     slack: float = 2e-3
     """Share of the limits of speed and acceleration left unused."""
-    rounds: int = 40
+    rounds: int = 30
     """Of the method of multipliers, at most, an iteration."""
     accuracy: float = 1e-5
     """rad: how far out of its limits a joint may be before `keep_limits`."""

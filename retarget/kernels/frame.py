@@ -249,11 +249,19 @@ def _try_again(problem: Problem, motion: Motion, t: int, from_rest: bool, steps:
 
     A joint that was caught on the wrong side would stay there.
     """
+    free, used = np.zeros(len(problem.rest)), motion.iterations[t]
+    here = motion.positions[t].copy()
+    # It may only have run out of steps.
+    if not solve_frame(problem, motion, t, problem.lower, problem.upper, here, free, 4 * steps, tolerance, 1e-3, damping):
+        return
+    used += motion.iterations[t]
+    if not _is_unmet(problem, motion.residuals[t], t):
+        motion.iterations[t] = used
+        return
     rotation, translation, positions = motion.base_rotation[t].copy(), motion.base_translation[t].copy(), motion.positions[t].copy()
-    residuals, cost, used = motion.residuals[t].copy(), motion.cost[t], motion.iterations[t]
+    residuals, cost = motion.residuals[t].copy(), motion.cost[t]
     for j in range(len(problem.rest)):
         motion.positions[t, j] = problem.rest[j] if from_rest else 0.5 * (problem.lower[j] + problem.upper[j])
-    free = np.zeros(len(problem.rest))
     if not solve_frame(problem, motion, t, problem.lower, problem.upper, problem.rest, free, 4 * steps, tolerance, 1e-3, damping) or (
         motion.cost[t] > BETTER * cost
     ):

@@ -205,7 +205,7 @@ def _around(mesh: Path) -> list[Capsule]:
     for count in (1, 2, 3):
         edges = np.linspace(along.min() - 1e-3, along.max() + 1e-3, count + 1)
         slices = [points[(along >= low - 1e-3) & (along <= high + 1e-3)] for low, high in pairwise(edges)]
-        found = [fit_capsule([Piece(part, np.zeros(len(part)))], polish=True) for part in slices]
+        found = [fit_capsule([Piece(part, np.zeros(len(part)), 0.5 * float(np.ptp(part, axis=0).min()))], polish=True) for part in slices]
         if not best or sum(c.volume for c in found) < 0.8 * sum(c.volume for c in best):
             best = found
     return best
