@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -65,24 +66,24 @@ def follow(
         began = time.perf_counter()
         _warm_up(problem, layout, targets, frames, whole)
         warm = time.perf_counter()
-        found = empty_motion(problem)
         total = len(times_s) * (1 if stream else 2)
-        # The whole trajectory finds its own way into the limits of speed and acceleration, and a better one from where the tasks are met.
-        at_first = problem if stream else softened(unhurried(problem), whole.soft[0], pair_part != len(layout.part_start) - 2)
-        solve_first(at_first, found, _start(robot, targets), frames)
-        for first in range(1, len(times_s), CHUNK):
-            last = min(first + CHUNK, len(times_s))
-            solve_next(at_first, found, first, last, frames)
-            progress(last, total)
-        iterations = float(found.iterations.mean())
-        if not stream:
-            iterations += refine(
-                problem,
-                found,
-                layout.part_start,
-                pair_part,
-                whole,
-                progress=lambda done, count: progress(len(times_s) + done * len(times_s) / count, total),
+        start = _start(robot, targets)
+
+        def first_stage(at_first: Problem) -> Motion:
+            found = empty_motion(problem)
+            solve_first(at_first, found, start, frames)
+            for first in range(1, len(times_s), CHUNK):
+                last = min(first + CHUNK, len(times_s))
+                solve_next(at_first, found, first, last, frames)
+                progress(last, total)
+            return found
+
+        if stream:
+            found = first_stage(problem)
+            iterations = float(found.iterations.mean())
+        else:
+            found, iterations = _whole(
+                problem, layout, pair_part, whole, first_stage, lambda done: progress((1 + done) * len(times_s), total)
             )
         done = time.perf_counter()
         progress(total, total)
@@ -91,6 +92,27 @@ def follow(
             "iterations_mean": iterations, "collision_pairs": float(len(problem.capsules.pairs)),
         }  # fmt: skip
         return _trajectory(robot, layout, problem, targets, found, times_s, frame, solver)
+
+
+def _whole(
+    problem: Problem, layout: Layout, pair_part: npt.NDArray[np.int64], whole: WholeSettings, first_stage: Callable[[Problem], Motion],
+    progress: Callable[[float], None],
+) -> tuple[Motion, float]:  # fmt: skip
+    """Return the whole trajectory, and how many iterations it took in all, a frame on average."""
+    in_a_hand = pair_part != len(layout.part_start) - 2
+    best, deepest, iterations = None, np.inf, 0.0
+    for limbs in whole.soft_limbs:
+        # The whole trajectory finds its own way into the limits of speed and acceleration, and a better one from where the tasks are met.
+        found = first_stage(softened(unhurried(problem), np.where(in_a_hand, whole.soft[0], limbs)))
+        iterations += float(found.iterations.mean())
+        iterations += refine(problem, found, layout.part_start, pair_part, whole, progress=lambda done, count: progress(done / count))
+        depth = float(overlaps(problem, found, 0, len(problem.times)).max(initial=0.0))
+        if best is None or depth < deepest:
+            best, deepest = found, depth
+        if deepest <= TOUCHING_M:
+            break
+    assert best is not None
+    return best, iterations
 
 
 def make_problem(layout: Layout, targets: Targets, times_s: FloatArray) -> Problem:

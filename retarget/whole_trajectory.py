@@ -72,7 +72,10 @@ class WholeSettings:
     relaxation: float = 1.6
     soft: tuple[float, ...] = (0.01, 0.05, 0.2)
     """Shares of the weight of collisions within a hand in the first stage and iterations: a finger on the wrong side of the thumb may still pass through
-    it. Limbs may not: they would be caught on the wrong side."""
+    it."""
+    soft_limbs: tuple[float, ...] = (1.0, 0.05)
+    """The same of limbs, in the first stage alone. Where something still touches at the end it is all done again with the next: on which side of a leg an
+    arm passes is decided early, and not always well."""
     damping: float = 1e-6
 
 
@@ -124,10 +127,9 @@ def overlaps(problem: Problem, motion: Motion, start: int, stop: int) -> FloatAr
     return depth
 
 
-def softened(problem: Problem, share: float, which: npt.NDArray[np.bool_]) -> Problem:
-    """Return the problem with ``which`` (P,) collisions costing only a share of what they do."""
-    weight = np.where(which, share, 1.0) * problem.capsules.weight
-    return problem._replace(capsules=problem.capsules._replace(weight=weight))
+def softened(problem: Problem, shares: FloatArray) -> Problem:
+    """Return the problem with collisions costing only their ``shares`` (P,) of what they do."""
+    return problem._replace(capsules=problem.capsules._replace(weight=shares * problem.capsules.weight))
 
 
 def unhurried(problem: Problem) -> Problem:
@@ -188,7 +190,7 @@ class _Window:
         damping, used = settings.damping, 0
         while used < settings.iterations or (used < settings.iterations + settings.more_iterations and self._touches()):
             share = settings.soft[used] if used < len(settings.soft) else 1.0
-            self.problem = softened(self.whole_problem, share, self.pair_part != len(self.part_start) - 2)
+            self.problem = softened(self.whole_problem, np.where(self.pair_part != len(self.part_start) - 2, share, 1.0))
             used += 1
             costs, tied = self._costs(motion, derivatives=True)
             cost = float(costs.sum()) + tied

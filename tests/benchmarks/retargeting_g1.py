@@ -91,6 +91,10 @@ thorax = "torso_link"
 "{side}_heel" = "{side}_heel"
 "{side}_toe_tip" = "{side}_toe_tip"
 
+[scaling]  # the G1 is two thirds of a person and built otherwise: places are scaled with the whole body, not walked along its own limbs
+feet = "place"
+hands = "size"
+
 [orientation]  # forearm and hand point forward at zero joint angles, a person's hang
 left_elbow_link = [0.0, -90.0, 0.0]
 right_elbow_link = [0.0, -90.0, 0.0]
@@ -99,6 +103,8 @@ right_wrist_yaw_link = [0.0, -90.0, 0.0]
 """
 POINTS = {"heel": (-0.05, 0.0, -0.035), "toe_tip": (0.12, 0.0, -0.035)}
 """Where the model's sole is, in the frame of its foot."""
+SOLE_HALF_WIDTH = 0.03
+"""m: its edges must stay above the floor as well."""
 SMALL = ("pelvis", "logo_link", "waist_yaw_link", "waist_roll_link", "waist_support_link")
 """Links that others enclose."""
 SURFACE_POINTS = 3000
@@ -178,6 +184,13 @@ def load_g1(package: Path) -> Robot:
     for side in ("left", "right"):
         for point, at in POINTS.items():
             lines += ["[[points]]", f'name = "{side}_{point}"', f'link = "{side}_ankle_roll_link"', f"at = {list(at)}"]
+    for side in ("left", "right"):
+        for point, at in POINTS.items():
+            for edge, y in (("inner", SOLE_HALF_WIDTH), ("outer", -SOLE_HALF_WIDTH)):
+                name = f"{side}_{point}_{edge}"
+                lines += ["[[points]]", f'name = "{name}"', f'link = "{side}_ankle_roll_link"', f"at = {[at[0], y, at[2]]}"]
+                lines += ["[[tasks]]", f'name = "{name}_above_floor_position"', 'kind = "above"', f'robot = "{name}"']
+                lines += [f'human = "{side}_{point}"', "weight = 200.0"]
     lines += ["[collision]", "margin = 0.0", "capsules = ["]
     for link in re.findall(r'<link name="(\w+)"', urdf):
         mesh = package / "models" / "g1" / "assets" / f"{link.replace('hand_link', 'hand')}.obj"
