@@ -8,9 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.errors import DataError
-from bodydouble.retarget.kernels.frame import Motion, Problem, solve_frame, solve_frames
+from bodydouble.retarget.kernels.frame import Motion, Problem, solve_anew, solve_frames
 
 FloatArray = npt.NDArray[np.float64]
+
+GENTLE_WEIGHT = 1.0
+"""1/m or 1/rad."""
+GENTLE_COLLISIONS = 0.02
+BETTER_START = 0.99
+"""Share of the cost that the second starting posture must come down to, so that equal answers are the same answer."""
 
 
 @dataclass(frozen=True)
@@ -41,34 +47,37 @@ def empty_motion(problem: Problem) -> Motion:
     )  # fmt: skip
 
 
+def gentle(problem: Problem) -> Problem:
+    """Return the problem with tasks that are all of about a weight, and without collisions to speak of: what posture the person is in."""
+    return problem._replace(
+        weights=np.minimum(problem.weights, GENTLE_WEIGHT),
+        capsules=problem.capsules._replace(weight=GENTLE_COLLISIONS * problem.capsules.weight),
+    )
+
+
 def solve_first(problem: Problem, motion: Motion, base: FloatArray, settings: FrameSettings = FrameSettings()) -> None:
-    """Solve frame 0 from the rest posture at ``base`` (4, 4) T_world_base, without limits of speed.
+    """Solve frame 0 at ``base`` (4, 4) T_world_base, without limits of speed: the best of what two starting postures lead to.
 
     Raises: DataError if no step can be found.
     """
-    motion.base_rotation[0], motion.base_translation[0], motion.positions[0] = base[:3, :3], base[:3, 3], problem.rest
-    nothing = np.zeros(len(problem.rest))
-    done = solve_frame(
-        problem,
-        motion,
-        0,
-        problem.lower,
-        problem.upper,
-        problem.rest,
-        nothing,
-        settings.first_steps,
-        settings.tolerance,
-        0.0,
-        settings.damping,
-    )
-    if not done:
+    best, cost = None, np.inf
+    for half_bent in (False, True):
+        motion.base_rotation[0], motion.base_translation[0] = base[:3, :3], base[:3, 3]
+        done = solve_anew(problem, gentle(problem), motion, 0, half_bent, settings.first_steps, settings.tolerance, 0.0, settings.damping)
+        if done and motion.cost[0] < BETTER_START * cost:
+            best, cost = [part[0].copy() for part in motion], float(motion.cost[0])
+    if best is None:
         raise _no_step(0)
+    for part, row in zip(motion, best, strict=True):
+        part[0] = row
     motion.wished[0] = motion.positions[0]
 
 
 def solve_next(problem: Problem, motion: Motion, start: int, stop: int, settings: FrameSettings = FrameSettings()) -> None:
     """Solve frames [start, stop); the one before must have been solved. Raises: DataError if no step can be found."""
-    reached = solve_frames(problem, motion, start, stop, settings.steps, settings.tolerance, settings.gain, settings.damping, settings.calm)
+    reached = solve_frames(
+        problem, gentle(problem), motion, start, stop, settings.steps, settings.tolerance, settings.gain, settings.damping, settings.calm
+    )
     if reached != stop:
         raise _no_step(reached)
 

@@ -63,8 +63,10 @@ class WholeSettings:
     """The same for the base, which carries the robot's mass."""
     slack: float = 2e-3
     """Share of the limits of speed and acceleration left unused."""
-    rounds: int = 30
-    """Of the method of multipliers, at most, an iteration."""
+    rounds: int = 50
+    """Of the method of multipliers, at most, an iteration ..."""
+    more_rounds: int = 80
+    """... and in those that only go on because parts of the robot are in each other."""
     accuracy: float = 1e-5
     """rad: how far out of its limits a joint may be before `keep_limits`."""
     stiffness: tuple[float, float, float] = (2.0, 10.0, 30.0)
@@ -76,7 +78,9 @@ class WholeSettings:
     soft_limbs: tuple[float, ...] = (1.0, 0.05)
     """The same of limbs, in the first stage alone. Where something still touches at the end it is all done again with the next: on which side of a leg an
     arm passes is decided early, and not always well."""
-    damping: float = 1e-6
+    damping: float = 1e-3
+    least_damping: float = 1e-4
+    """Against long steps where the tasks say little, such as along a straight leg: shares of the typical stiffness."""
 
 
 def typical_stiffness(problem: Problem, motion: Motion, part_start: IndexArray) -> FloatArray:
@@ -171,7 +175,7 @@ class _Window:
         self.bounds, self.coefficients = np.empty((frames, joints, 3, 2)), np.empty((frames, 2, 3))
         limits_of(problem, start, stop, settings.slack, self.bounds, self.coefficients)
         self.kept, self.dual = np.zeros((frames, joints, 3)), np.zeros((frames, joints, 3))
-        self.stiffness = stiffness
+        self.stiffness, self.rounds = stiffness, settings.rounds
         room = frames * NEAR_A_FRAME
         self.near_frame, self.near_pair = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
         self.gap, self.row = np.empty(room), np.empty((room, int(np.diff(part_start).max())))
@@ -191,6 +195,7 @@ class _Window:
         while used < settings.iterations or (used < settings.iterations + settings.more_iterations and self._touches()):
             share = settings.soft[used] if used < len(settings.soft) else 1.0
             self.problem = softened(self.whole_problem, np.where(self.pair_part != len(self.part_start) - 2, share, 1.0))
+            self.rounds = settings.rounds if used < settings.iterations else settings.more_rounds
             used += 1
             costs, tied = self._costs(motion, derivatives=True)
             cost = float(costs.sum()) + tied
@@ -207,14 +212,14 @@ class _Window:
                 worse = new_costs > costs + 1e-3 * cost / len(costs)
                 shares = shares * (self._shares(worse, np.full(len(worse), 0.3)) if worse.any() else 0.4)
             if not lower_cost < cost:
-                damping = max(10.0 * damping, 1e-3)
+                damping *= 6.0
                 if damping > 10.0 or (share == 1.0 and largest(step) < settings.tolerance and not self._touches()):
                     break
                 continue
             for own, new in zip((motion.base_rotation, motion.base_translation, motion.positions, motion.residuals),
                                 (trial.base_rotation, trial.base_translation, trial.positions, trial.residuals), strict=True):  # fmt: skip
                 own[self.held : self.stop] = new[self.held : self.stop]
-            damping = max(0.1 * damping, settings.damping)
+            damping = max(0.4 * damping, settings.least_damping)
             done = largest(step * shares[:, None]) < settings.tolerance or cost - lower_cost < settings.gain * cost
             if share == 1.0 and done and not self._touches():
                 break
@@ -287,7 +292,7 @@ class _Window:
         factor = self._factor(part, damping)
         moved, right = positions.copy(), np.empty_like(self.gradient)
         own = self.joint_variable[joints]
-        for _ in range(settings.rounds):
+        for _ in range(self.rounds):
             np.negative(self.gradient, out=right)
             pull(joints, positions, self.kept, self.dual, self.rho, self.coefficients, self.joint_variable, skip, right)
             pull_apart(near, frame, gap, row, kept, dual, rho, first, n, right)
@@ -310,7 +315,7 @@ class _Window:
         first, last = int(self.part_start[part]), int(self.part_start[part + 1])
         n, at = last - first, int(np.sum(np.diff(self.part_start[: part + 1]) ** 2))
         band = np.empty(((self.stop - self.held) * n, (BAND - 1) * n + 1))
-        assemble(self.blocks, self.bands, at, first, last, self.skip, damping, band)
+        assemble(self.blocks, self.bands, at, first, last, self.skip, damping * self.stiffness, band)
         factor: FloatArray
         factor, failed = lapack.dpbtrf(band.T, lower=1, overwrite_ab=1)
         if failed:

@@ -58,13 +58,17 @@ def open_motion(
             raise UsageError(f"{', '.join(unused)}: {path} is an episode, which says all that itself; leave the option out.")
         return _episode(path)
     from bodydouble.retarget.motions import read_motion
+    from bodydouble.retarget.motions.saved_motion import check_saved_motion
 
     read = read_motion(path, rate_hz=rate_hz, names=names, asf=asf, markers=markers)
+    check_saved_motion(str(path), read.motion)
     return MotionInput(read.motion, path.name, read.kind, tuple(read.notes))
 
 
 def _episode(path: Path) -> MotionInput:
     from bodydouble.datasets import read_episode
+    from bodydouble.retarget.motions.saved_motion import check_saved_motion
 
     episode = read_episode(path)
+    check_saved_motion(str(path), episode.motion)
     return MotionInput(episode.motion, episode.recording.name or path.name, "episode", (), episode.provenance)

@@ -56,6 +56,7 @@ def retarget(
     from bodydouble.retarget.trajectory_file import write_trajectory_file
 
     _check_outputs(out, picture, force)
+    _check_inputs_stay((out, picture), (motion, Path(robot), urdf, names, asf, markers))
     began = time.monotonic()
     model = Robot.load(robot, urdf)
     source = open_motion(motion, rate_hz=rate_hz, names=names, asf=asf, markers=markers)
@@ -93,6 +94,14 @@ def _check_outputs(out: Path, picture: Path | None, force: bool) -> None:
         check_can_be_written(path)
 
 
+def _check_inputs_stay(outputs: tuple[Path | None, ...], inputs: tuple[Path | None, ...]) -> None:
+    """Refuse to write over what is read: --force is about results, not about recordings."""
+    there = [path for path in inputs if path is not None and path.exists()]
+    for output in outputs:
+        if output is not None and output.exists() and any(output.samefile(path) for path in there):
+            raise UsageError(f"{output} is read by this command and would be lost; choose another output with -o.")
+
+
 def retargeted(source: MotionInput, path: Path, robot: Robot, *, stream: bool, progress: Any) -> tuple[TrajectoryFile, tuple[str, ...]]:
     """Return the trajectory with its quality and provenance, and what a person should know of how it came about.
 
@@ -112,7 +121,7 @@ def retargeted(source: MotionInput, path: Path, robot: Robot, *, stream: bool, p
     figures = quality_figures(trajectory, source.motion, robot, make_targets(source.motion, robot))
     provenance = {
         "bodydouble": __version__,
-        "motion": source.name,
+        "motion": source.name.encode("utf-8", "replace").decode("utf-8"),  # a name that is no text can't be stored as one
         "kind": source.kind,
         "motion_sha256": file_sha256(path),
         "notes": list(notes),

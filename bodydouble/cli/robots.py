@@ -104,12 +104,14 @@ def draft(
     Example: bodydouble robots draft my_robot.urdf -o my_robot.toml
     """
     from bodydouble.atomic import write_atomically
-    from bodydouble.errors import FileExistsUsageError
+    from bodydouble.errors import FileExistsUsageError, UsageError
     from bodydouble.retarget.drafting import draft_robot
     from bodydouble.retarget.robot_check import check_robot
 
     if output is not None and output.exists() and not force:
         raise FileExistsUsageError(output)
+    if output is not None and output.exists() and description.exists() and output.samefile(description):
+        raise UsageError(f"{output} is the description itself and would be lost; choose another output with -o.")
     proposal = draft_robot(
         description, name=name or (output.stem if output is not None else None), beside=None if output is None else output.parent
     )

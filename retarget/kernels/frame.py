@@ -244,11 +244,31 @@ def _is_unmet(problem: Problem, residuals: FloatArray, t: int) -> bool:
 
 
 @compiled()
-def _try_again(problem: Problem, motion: Motion, t: int, from_rest: bool, steps: int, tolerance: float, damping: float) -> None:
-    """Solve frame ``t`` once more, from the rest posture or with every joint half bent, and keep that if it is clearly better.
+def solve_anew(
+    problem: Problem, gentle: Problem, motion: Motion, t: int, half_bent: bool, steps: int, tolerance: float, gain: float, damping: float
+) -> bool:
+    """Solve frame ``t`` from the rest posture, or with every joint half bent: first the ``gentle`` problem, whose tasks are all of a weight.
 
-    A joint that was caught on the wrong side would stay there.
+    The person's posture then comes before where palms and feet are, which far away would twist the robot into another one.
     """
+    free, start = np.zeros(len(problem.rest)), np.empty(len(problem.rest))
+    for j in range(len(start)):
+        start[j] = 0.5 * (problem.lower[j] + problem.upper[j]) if half_bent else problem.rest[j]
+    motion.positions[t] = start
+    if not solve_frame(gentle, motion, t, problem.lower, problem.upper, start, free, steps, tolerance, gain, damping):
+        return False
+    used = motion.iterations[t]
+    start[:] = motion.positions[t]
+    done = solve_frame(problem, motion, t, problem.lower, problem.upper, start, free, steps, tolerance, gain, damping)
+    motion.iterations[t] += used
+    return bool(done)
+
+
+@compiled()
+def _try_again(
+    problem: Problem, gentle: Problem, motion: Motion, t: int, half_bent: bool, steps: int, tolerance: float, damping: float
+) -> None:
+    """Solve frame ``t`` anew and keep that if it is clearly better: a joint that was caught on the wrong side would stay there."""
     free, used = np.zeros(len(problem.rest)), motion.iterations[t]
     here = motion.positions[t].copy()
     # It may only have run out of steps.
@@ -260,11 +280,7 @@ def _try_again(problem: Problem, motion: Motion, t: int, from_rest: bool, steps:
         return
     rotation, translation, positions = motion.base_rotation[t].copy(), motion.base_translation[t].copy(), motion.positions[t].copy()
     residuals, cost = motion.residuals[t].copy(), motion.cost[t]
-    for j in range(len(problem.rest)):
-        motion.positions[t, j] = problem.rest[j] if from_rest else 0.5 * (problem.lower[j] + problem.upper[j])
-    if not solve_frame(problem, motion, t, problem.lower, problem.upper, problem.rest, free, 4 * steps, tolerance, 1e-3, damping) or (
-        motion.cost[t] > BETTER * cost
-    ):
+    if not solve_anew(problem, gentle, motion, t, half_bent, 4 * steps, tolerance, 1e-3, damping) or motion.cost[t] > BETTER * cost:
         motion.base_rotation[t], motion.base_translation[t], motion.positions[t] = rotation, translation, positions
         motion.residuals[t], motion.cost[t] = residuals, cost
     motion.iterations[t] += used
@@ -272,12 +288,21 @@ def _try_again(problem: Problem, motion: Motion, t: int, from_rest: bool, steps:
 
 @compiled()
 def solve_frames(
-    problem: Problem, motion: Motion, start: int, stop: int, steps: int, tolerance: float, gain: float, damping: float, calm: float
+    problem: Problem,
+    gentle: Problem,
+    motion: Motion,
+    start: int,
+    stop: int,
+    steps: int,
+    tolerance: float,
+    gain: float,
+    damping: float,
+    calm: float,
 ) -> int:
     """Solve frames [start, stop), each from the one before; frame 0 must have been solved. Return ``stop``, or the frame that failed.
 
     Joints that can't be where the tasks want them follow as fast as they can stop again (`reach.following`), and the base is solved once more for
-    where they are. ``calm`` (s): cost of changing a joint's speed by 1 rad/s, before squaring.
+    where they are. Where a task is unmet the frame is tried anew from time to time (`solve_anew`, with ``gentle``). ``calm`` (s): cost of changing a joint's speed by 1 rad/s, before squaring.
     """
     joints = motion.positions.shape[1]
     low, high, expected, calmness = np.empty(joints), np.empty(joints), np.empty(joints), np.empty(joints)
@@ -297,7 +322,7 @@ def solve_frames(
         if not solve_frame(problem, motion, t, problem.lower, problem.upper, expected, calmness, steps, tolerance, gain, damping):
             return t
         if t % RETRY == 0 and _is_unmet(problem, motion.residuals[t], t):
-            _try_again(problem, motion, t, (t // RETRY) % 2 == 0, steps, tolerance, damping)
+            _try_again(problem, gentle, motion, t, (t // RETRY) % 2 == 1, steps, tolerance, damping)
         late = False
         for j in range(joints):
             position, wish = motion.positions[t - 1, j], motion.positions[t, j]

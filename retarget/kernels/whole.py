@@ -130,8 +130,13 @@ def _tie(bands: FloatArray, gradient: FloatArray, row: int, v: int, c: FloatArra
 
 
 @compiled()
-def assemble(blocks: FloatArray, bands: FloatArray, at: int, first: int, last: int, skip: int, damping: float, out: FloatArray) -> None:
-    """Write one part's banded matrix as LAPACK wants its lower half: ``out[column, row - column]`` ((T' - skip) n, (BAND - 1) n + 1)."""
+def assemble(
+    blocks: FloatArray, bands: FloatArray, at: int, first: int, last: int, skip: int, damping: FloatArray, out: FloatArray
+) -> None:
+    """Write one part's banded matrix as LAPACK wants its lower half: ``out[column, row - column]`` ((T' - skip) n, (BAND - 1) n + 1).
+
+    ``damping`` (V,) is added to the diagonal.
+    """
     frames, n = len(blocks), last - first
     out[:] = 0.0
     for t in range(skip, frames):
@@ -139,7 +144,7 @@ def assemble(blocks: FloatArray, bands: FloatArray, at: int, first: int, last: i
         for a in range(n):
             for b in range(a + 1):
                 out[base + b, a - b] = blocks[t, at + a * n + b]
-            out[base + a, 0] += bands[t, first + a, 0] + damping
+            out[base + a, 0] += bands[t, first + a, 0] + damping[first + a]
             for m in range(1, BAND):
                 if t - m >= skip:
                     out[base - m * n + a, m * n] += bands[t, first + a, m]

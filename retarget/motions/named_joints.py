@@ -152,7 +152,7 @@ def _escaped(stem: str) -> str:
 def _read_json(path: Path) -> Description:
     try:
         values: Any = json.loads(text_of(path, "JSON"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON: {error}.") from None
     names = values.get("joint_names") if isinstance(values, dict) else values
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
@@ -163,11 +163,10 @@ def _read_json(path: Path) -> Description:
         raise DataError(f"{path}: the rate {rate!r} is not a number.")
     metres = None
     if settings.get("units") is not None:
-        unit_name = {"metres": "m", "meters": "m", "millimetres": "mm", "centimetres": "cm", "inches": "inch"}.get(
-            settings["units"], settings["units"]
-        )
+        said = str(settings["units"])
+        unit_name = {"metres": "m", "meters": "m", "millimetres": "mm", "centimetres": "cm", "inches": "inch"}.get(said, said)
         if unit_name not in METRES:
-            raise UnknownNameError("unit", str(settings["units"]), str(path), METRES)
+            raise UnknownNameError("unit", said, str(path), METRES)
         metres = METRES[unit_name]
     axes = settings.get("axes")
     return Description(path, tuple(names), metres, None if axes is None else str(axes), None if rate is None else float(rate))

@@ -68,6 +68,8 @@ def guess_unit(places: Mapping[str, FloatArray]) -> tuple[str, float]:
 def check_unit(places: Mapping[str, FloatArray], metres: float, said: str) -> None:
     """Raise DataError where a body in the unit that a file names has no person's size, and name the unit that would fit."""
     size = body_size(places)
+    if size == 0:
+        raise DataError("its joints all lie on one another: no bone between two of them has a length. The file is damaged or empty.")
     if not np.isfinite(size) or SIZES[0] <= size * metres <= SIZES[1]:
         return
     better = min(METRES, key=lambda name: abs(np.log(max(size, 1e-12) * METRES[name])) + DOUBT[name])
@@ -76,7 +78,7 @@ def check_unit(places: Mapping[str, FloatArray], metres: float, said: str) -> No
 
 
 def body_size(places: Mapping[str, FloatArray]) -> float:
-    """Return the median of bone lengths over typical ones: of limbs, else of hands; NaN where there is no bone."""
+    """Return the median of bone lengths over typical ones: of limbs, else of hands; NaN where there is no bone, 0 where none has a length."""
     limbs = [
         pair for side in SIDES for chain in (("thigh", "shank", "foot"), ("upper_arm", "forearm", "hand")) for pair in _pairs(side, chain)
     ]
@@ -88,12 +90,14 @@ def body_size(places: Mapping[str, FloatArray]) -> float:
         for pair in _pairs(side, (f"{finger}_proximal", f"{finger}_middle", f"{finger}_distal"))
     ]
     widths = [("left_thigh", "right_thigh"), ("left_upper_arm", "right_upper_arm")]
+    found = False
     for bones in (limbs, hands, widths):
         ratios = [_length(places[a], places[b]) / np.linalg.norm(zero_offset(b, a)) for a, b in bones if a in places and b in places]
+        found = found or bool(np.isfinite(ratios).any())
         ratios = [ratio for ratio in ratios if np.isfinite(ratio) and ratio > 0]
         if ratios:
             return float(np.median(ratios))
-    return float("nan")
+    return 0.0 if found else float("nan")
 
 
 def _pairs(side: str, chain: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -188,15 +187,3 @@ def test_the_base_turns_about_its_own_axes(robot: Robot) -> None:
     np.testing.assert_allclose(v[inner, 3:6], np.tile(start.inv().apply(spin), (60, 1))[inner], atol=1e-6)
     np.testing.assert_allclose(a[inner, :3], np.cross(v[:, :3], v[:, 3:6])[inner], atol=1e-6)  # p'' = 0: the components turn with the base
     np.testing.assert_allclose(a[inner, 3:6], 0.0, atol=1e-6)
-
-
-def test_a_hundred_frames_take_less_than_a_tenth_of_a_second(robot: Robot) -> None:
-    times = np.arange(100) / 60.0
-    q = standing(robot, times)
-    inverse_dynamics(robot, times, q, planted(100))
-    taken = []
-    for _ in range(3):
-        began = time.perf_counter()
-        inverse_dynamics(robot, times, q, planted(100))
-        taken.append(time.perf_counter() - began)
-    assert min(taken) < 0.1
