@@ -302,7 +302,8 @@ def solve_frames(
     """Solve frames [start, stop), each from the one before; frame 0 must have been solved. Return ``stop``, or the frame that failed.
 
     Joints that can't be where the tasks want them follow as fast as they can stop again (`reach.following`), and the base is solved once more for
-    where they are. Where a task is unmet the frame is tried anew from time to time (`solve_anew`, with ``gentle``). ``calm`` (s): cost of changing a joint's speed by 1 rad/s, before squaring.
+    where they are. Where a task is unmet the frame is tried anew from time to time (`solve_anew`, with ``gentle``). ``calm`` (s): cost of changing a
+    joint's speed by 1 rad/s, before squaring.
     """
     joints = motion.positions.shape[1]
     low, high, expected, calmness = np.empty(joints), np.empty(joints), np.empty(joints), np.empty(joints)
