@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,33 @@ def find_robot(name_or_toml: str | Path) -> Path:
     return ROBOTS_FOLDER / text / f"{text}.toml"
 
 
-def load_robot_file(path: Path) -> RobotFile:
-    """Read a robot's TOML, with what it extends and what it is like.
+def load_robot_file(path: Path, seen: tuple[Path, ...] = ()) -> RobotFile:
+    """Read a robot's TOML, with what it extends and what it is like. ``seen``: the TOMLs that led here by ``like``.
 
     Raises: UsageError naming the key, where a key is unknown, missing or of the wrong kind; UnknownNameError for a robot that is not shipped.
     """
-    file = parse_settings(_extended(path, ()), RobotFile, source=str(path))
+    values = _extended(path, ())
+    if key := _not_a_number(values):
+        raise UsageError(f"{path}: '{key}' is nan, which is no number; give one, or leave the key out.")
+    file = parse_settings(values, RobotFile, source=str(path))
     if not file.like:
         return file
-    other = load_robot_file(find_robot(file.like))
+    like = find_robot(file.like)
+    if like.resolve() in (*seen, path.resolve()):
+        raise UsageError(f"{path}: like = '{file.like}' leads back to itself.")
+    other = load_robot_file(like, (*seen, path.resolve()))
     own = {task.name for task in file.tasks}
     taken = tuple(task for task in _translated(other, file) if task.name not in own)
     settings = {key: getattr(other, key) for key in ("source_weights", "regularisation", "solver") if key not in file.model_fields_set}
     return file.model_copy(update={"tasks": (*taken, *file.tasks), **settings})
+
+
+def _not_a_number(value: Any, key: str = "") -> str:
+    """Return the key of the first nan among a TOML's values, "" where there is none: nan passes every comparison that a limit is checked with."""
+    if isinstance(value, float) and math.isnan(value):
+        return key
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next((found for name, child in children if (found := _not_a_number(child, f"{key}.{name}" if key else str(name)))), "")
 
 
 def _extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from bodydouble.errors import DataError, UnknownNameError, UsageError
 from bodydouble.retarget import Robot, robot_names
+from bodydouble.retarget.robot_file import load_robot_file
 
 
 @pytest.fixture
@@ -306,3 +307,19 @@ def test_a_robot_like_another_takes_over_the_tasks_of_the_parts_that_it_has(robo
     assert not any("index" in name or "shoulder" in name or "foot" in name for name in names)
     assert next(task.robot for task in arms.file.tasks if task.name == "left_palm_position") == "left_wrist"
     assert arms.file.regularisation == robot.file.regularisation
+
+
+def test_a_robot_that_is_like_itself_is_told_so(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.toml", tmp_path / "two.toml"
+    one.write_text(f'extends = "optimus"\nlike = "{two}"\n')
+    two.write_text(f'extends = "optimus"\nlike = "{one}"\n')
+    with pytest.raises(UsageError, match="leads back to itself"):
+        load_robot_file(one)
+
+
+@pytest.mark.parametrize("line", ["acceleration = nan", "[velocity]\nhead_yaw = nan", "[range]\nhead_yaw = [nan, 10.0]"])
+def test_nan_is_no_number_anywhere_in_a_robots_file(tmp_path: Path, line: str) -> None:
+    toml = tmp_path / "nan.toml"
+    toml.write_text(f'extends = "optimus"\n{line}\n')
+    with pytest.raises(UsageError, match="is nan, which is no number"):
+        load_robot_file(toml)
