@@ -96,6 +96,8 @@ def _check_outputs(out: Path, picture: Path | None, force: bool) -> None:
 
 def _check_inputs_stay(outputs: tuple[Path | None, ...], inputs: tuple[Path | None, ...]) -> None:
     """Refuse to write over what is read: --force is about results, not about recordings."""
+    from bodydouble.errors import UsageError
+
     there = [path for path in inputs if path is not None and path.exists()]
     for output in outputs:
         if output is not None and output.exists() and any(output.samefile(path) for path in there):

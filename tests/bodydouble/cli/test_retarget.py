@@ -207,3 +207,23 @@ def test_a_stopped_run_leaves_nothing_half(motion: Path, person: HumanMotion, tm
     assert "Stopped." in stderr
     assert "Traceback" not in stderr
     assert [path.name for path in tmp_path.iterdir()] == ["long.h5"]
+
+
+def test_what_is_read_is_never_written_over_not_even_with_force(motion: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.h5"
+    own.write_bytes(motion.read_bytes())
+    (tmp_path / "link.h5").symlink_to(own)
+    for out in (own, tmp_path / "link.h5"):
+        with pytest.raises(UsageError, match="is read by this command and would be lost"):
+            run(own, "-o", out, "--force")
+    assert own.read_bytes() == motion.read_bytes()
+
+
+def test_a_motion_whose_name_is_no_text_is_retargeted(motion: Path, tmp_path: Path) -> None:
+    own = tmp_path / os.fsdecode(b"bend\xff.h5")
+    try:
+        own.write_bytes(motion.read_bytes())
+    except OSError:
+        pytest.skip("this file system refuses names that are no UTF-8")
+    assert run(own, "-o", tmp_path / "out.h5", "--stream").exit_code == 0
+    assert read_trajectory_file(tmp_path / "out.h5").provenance["motion"] == "bend?.h5"

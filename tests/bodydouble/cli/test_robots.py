@@ -171,3 +171,10 @@ def test_what_is_no_robot_ends_in_one_sentence(tmp_path: Path, text: str, said: 
     assert said in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_draft_never_replaces_the_description_it_is_made_from(arm: Path) -> None:
+    before = arm.read_bytes()
+    with pytest.raises(UsageError, match="is the description itself"):
+        run("draft", arm, "-o", arm, "--force")
+    assert arm.read_bytes() == before
