@@ -147,3 +147,13 @@ def test_a_hand_with_plain_names_gets_its_side_too(tmp_path: Path, posed: Any) -
     hand = posed({f"left_{finger}_mcp": 0.8 for finger in ("index", "middle", "ring", "little")}).landmarks[:, LEFT_HAND]
     described(tmp_path / "take.json", HAND_NAMES)
     assert read_named_joints(saved(tmp_path, "take.npy", hand))[0].names[5] == "left_hand_index_mcp"
+
+
+def test_a_unit_of_the_wrong_kind_and_a_json_too_deep_to_read_are_told(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    names = described(tmp_path / "names.json", units=["m"], rate_hz=50)
+    with pytest.raises(UnknownNameError, match="unit"):
+        read_named_joints(path, names=names)
+    names.write_text("[" * 100_000)
+    with pytest.raises(DataError, match="is not valid JSON"):
+        read_named_joints(path, names=names)

@@ -94,3 +94,10 @@ def test_left_handed_axes_show_by_feet_that_point_backwards_and_knees_that_bend_
     assert not wa.is_mirrored(
         {name: place for name, place in places.items() if "toes" not in name and "shank" not in name}
     )  # nothing to tell it by
+
+
+def test_joints_that_all_lie_on_one_another_are_no_body_in_any_unit(walking: Any) -> None:
+    places = {name: np.zeros((2, 3)) for name in points_of(walking)}
+    with pytest.raises(DataError, match="all lie on one another"):
+        wa.check_unit(places, 1.0, "m")
+    wa.check_unit({"head": np.zeros((2, 3))}, 1.0, "m")  # no bone, so no size to judge
