@@ -45,12 +45,15 @@ class DescriptionTree:
 
     def leaves(self, body: str) -> list[str]:
         """Return the bodies below (or the body itself) on which nothing moving hangs."""
-        below = self.joints_below[body]
-        return [leaf for joint in below for leaf in self.leaves(joint.child)] if below else [body]
+        return [link for link in self.bodies_below(body) if not self.joints_below[link]]
 
     def bodies_below(self, body: str) -> list[str]:
         """Return all bodies below one, itself first."""
-        return [body, *(b for joint in self.joints_below[body] for b in self.bodies_below(joint.child))]
+        found, left = [], [body]
+        while left:
+            found.append(left.pop())
+            left += [joint.child for joint in reversed(self.joints_below[found[-1]])]
+        return found
 
     def common_body(self, bodies: Iterable[str]) -> str:
         """Return the last body that all of these hang on."""

@@ -149,31 +149,14 @@ class SourceWeights(Settings):
 class Regularisation(Settings):
     """What keeps the solution single-valued and calm; all small beside the tasks."""
 
-    rest_weight: float = Field(default=0.02, ge=0)
+    rest_weight: float = Field(default=0.004, ge=0)
     """1/rad, towards the rest posture."""
     undriven_rest_weight: float = Field(default=0.3, ge=0)
     """1/rad, for joints that no task drives in this frame."""
-    step_weight: float = Field(default=0.05, ge=0)
-    """1/rad, against moving away from the frame before."""
-    damping: float = Field(default=1e-3, gt=0)
-    """1/rad, against long steps within a frame."""
     gentle_speed: float = Field(default=1.5, gt=0)
     """rad/s that a joint may do while no task drives it, and that it starts again with."""
     gentle_time: float = Field(default=0.3, gt=0)
     """s in which the permitted speed grows back to the joint's own once a task drives it again."""
-
-
-class SolverSettings(Settings):
-    """How long to look for a frame's answer."""
-
-    steps: int = Field(default=6, ge=1)
-    """At most, a frame."""
-    first_steps: int = Field(default=200, ge=1)
-    """At most, for the first frame, which starts from the rest posture."""
-    gain: float = Field(default=1e-4, ge=0)
-    """A frame is also done when a step lowers the cost by less than this share."""
-    tolerance: float = Field(default=2e-5, gt=0)
-    """rad or m: a frame is done when no variable moves more than this in a step."""
 
 
 def _above_zero(value: Any) -> Any:
@@ -235,7 +218,6 @@ class RobotFile(Settings):
     scaling: Scaling = Scaling()
     source_weights: SourceWeights = SourceWeights()
     regularisation: Regularisation = Regularisation()
-    solver: SolverSettings = SolverSettings()
     joints: tuple[JointEntry, ...] = ()
     tasks: tuple[TaskEntry, ...] = ()
 

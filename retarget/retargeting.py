@@ -31,6 +31,8 @@ AT_LIMIT = 0.995
 """Share of a joint's limit of speed or acceleration from which a frame counts as held back by it."""
 TOUCHING_M = 1e-3
 """Overlap of two capsules from which a frame is flagged."""
+CAUGHT_M = 3e-3
+"""Overlap that is left only where a limb was caught on the wrong side of another."""
 CHUNK = 64
 """Frames between two reports of progress."""
 
@@ -109,7 +111,7 @@ def _whole(
         depth = float(overlaps(problem, found, 0, len(problem.times)).max(initial=0.0))
         if best is None or depth < deepest:
             best, deepest = found, depth
-        if deepest <= TOUCHING_M:
+        if deepest <= CAUGHT_M:
             break
     assert best is not None
     return best, iterations

@@ -52,7 +52,7 @@ def load_robot_file(path: Path, seen: tuple[Path, ...] = ()) -> RobotFile:
     other = load_robot_file(like, (*seen, path.resolve()))
     own = {task.name for task in file.tasks}
     taken = tuple(task for task in _translated(other, file) if task.name not in own)
-    settings = {key: getattr(other, key) for key in ("source_weights", "regularisation", "solver") if key not in file.model_fields_set}
+    settings = {key: getattr(other, key) for key in ("source_weights", "regularisation") if key not in file.model_fields_set}
     return file.model_copy(update={"tasks": (*taken, *file.tasks), **settings})
 
 

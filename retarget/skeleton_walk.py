@@ -164,12 +164,12 @@ class SkeletonWalk:
         seen = np.isfinite(root).all(axis=1)
         if not seen.any():
             return np.full((self.motion.frames, 3), np.nan)
-        start = root[np.argmax(seen)]
         contacts = [name for name in self.contacts.planted if np.isfinite(self.place(name)).all(axis=1).any()]
         # Without feet the ground is where a standing robot's would be.
         under_root = float(np.nanmedian(root[:, 2])) - self.robot.standing_height() / scale
         floor = self.contacts.floor_m if contacts else under_root
-        origin = self.origin = np.array([start[0], start[1], floor])
+        # About the world's own origin: what a clip asks for must not depend on where it was cut.
+        origin = self.origin = np.array([0.0, 0.0, floor])
         carried: FloatArray = origin + scale * (root - origin)
         if not contacts:
             return carried
@@ -186,7 +186,7 @@ class SkeletonWalk:
         return placed
 
     def _at_robots_size(self, point: str) -> FloatArray:
-        """Return where a point of the person is (T, 3) m when everything about the floor below the root's first place is scaled as the legs are."""
+        """Return where a point of the person is (T, 3) m when everything about the world's origin on the floor is scaled as the legs are."""
         return np.asarray(self.origin + self.scales["legs"] * (self.place(point) - self.origin))
 
     def _place_feet(self) -> None:

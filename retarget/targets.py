@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import median_filter
 
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
@@ -18,6 +19,10 @@ from bodydouble.retarget.skeleton_walk import SkeletonWalk, turned_back, unit
 from bodydouble.retarget.working_hands import closed, pinch_share, pinched_tips
 
 FloatArray = npt.NDArray[np.float64]
+
+GLITCHING = ("pelvis", "head", "left_hand", "right_hand", "left_foot", "right_foot")
+GLITCH_M = 0.5
+"""m from the median of five frames: a point that goes on moving stays on its median, one that is thrown out for a frame or two does not."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,11 @@ def make_targets(motion: HumanMotion, robot: Robot) -> Targets:
         values.append(value)
         weights.append(weight)
     root = walk.root
+    weights_of = np.where(glitches(walk)[:, None], 0.0, np.stack(weights, axis=1))
     return Targets(
         tasks=robot.file.tasks,
         values=tuple(values),
-        weights=np.stack(weights, axis=1),
+        weights=weights_of,
         base=np.concatenate([walk.points[root], _quaternions(walk.rotation(root))], axis=1),
         joint_source=_joint_sources(motion, robot),
         scales=walk.scales,
@@ -73,6 +79,18 @@ def make_targets(motion: HumanMotion, robot: Robot) -> Targets:
         floor_m=walk.contacts.floor_m,
         together=walk.together,
     )
+
+
+def glitches(walk: SkeletonWalk) -> npt.NDArray[np.bool_]:
+    """Return the frames (T,) in which pelvis, head, a hand or a foot is for an instant where nobody could get to and back from: nothing is asked there."""
+    frames = walk.motion.frames
+    found = np.zeros(frames, dtype=bool)
+    for name in GLITCHING:
+        place = walk.place(name)
+        if frames >= 5 and np.isfinite(place).all():
+            usual = median_filter(place, size=(5, 1), mode="nearest")
+            found |= np.linalg.norm(place - usual, axis=1) > GLITCH_M
+    return found
 
 
 class _Asked:

@@ -18,6 +18,9 @@ FULL_TURN = np.pi
 """rad either way: the range of a continuous joint, so that one number describes it."""
 
 
+MOST_JOINTS = 800
+
+
 def read_urdf(root: Element, path: Path) -> Description:
     """Return what a parsed URDF says. Raises: UsageError, DataError, UnknownNameError, each naming the file and the part."""
     for element in root.iter():
@@ -53,6 +56,17 @@ def read_urdf(root: Element, path: Path) -> Description:
     for name, rule_ in mimics.items():
         if rule_.joint not in moving:
             raise UnknownNameError("joint", rule_.joint, f"{path} (followed by joint '{name}')", moving)
+        leader, seen = name, [name]
+        while leader in mimics:
+            leader = mimics[leader].joint
+            if leader in seen:
+                raise DataError(f"{path}: the joints {', '.join(seen)} follow each other in a ring; one of them must be independent.")
+            seen.append(leader)
+    for joint in joints:
+        if joint.kind != "fixed" and (joint.velocity < 0 or joint.effort < 0):
+            raise DataError(f"{path}: joint '{joint.name}' has a negative velocity or effort limit; limits are magnitudes.")
+    if len(joints) > MOST_JOINTS:
+        raise DataError(f"{path} has {len(joints)} joints; no robot has more than {MOST_JOINTS}, so it was not read.")
     children = {joint.child for joint in joints}
     roots = [name for name in links if name not in children]
     if len(roots) != 1:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy.linalg import lapack
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
+from bodydouble.errors import DataError
 from bodydouble.progress import Progress, silent
 from bodydouble.retarget.kernels.collisions import deepest
 from bodydouble.retarget.kernels.frame import Motion, Problem
@@ -23,6 +24,7 @@ from bodydouble.retarget.kernels.limits import add_stiffness, broken, clip_to_li
 from bodydouble.retarget.kernels.near import add_near_stiffness, clip_gaps, near_in_frames, opened, pull_apart
 from bodydouble.retarget.kernels.reach import keep_limits
 from bodydouble.retarget.kernels.whole import BAND, assemble, largest, linearise_all, moved_by, tie_frames
+from bodydouble.retarget.parting import move_apart
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
@@ -35,12 +37,16 @@ SAMPLED = 200
 LONGEST_STEP = 0.4
 """rad or m."""
 TOUCHING_M = 5e-4
+PARTINGS = 10
+"""How often what still touches is parted, at most."""
 SMOOTHED_S = 0.1
 """s to each side of a frame that must take a shorter step."""
 HELD_M = 0.01
 """Watched pairs that are, or would come, this near are held apart."""
 NEAR_A_FRAME = 120
 """Room for near pairs, on average."""
+YIELDING_M = 5e-4
+"""Two parts are held apart by no more force than their penalty has at this overlap."""
 NEAR_STIFFNESS = 3.0
 """Penalty on near pairs against the tasks' own stiffness in their direction."""
 
@@ -51,7 +57,7 @@ class WholeSettings:
 
     iterations: int = 8
     """At most, a window ..."""
-    more_iterations: int = 12
+    more_iterations: int = 8
     """... and so many more while parts of the robot are in each other by ``TOUCHING_M``."""
     tolerance: float = 1e-4
     """rad or m: done when no variable moves more."""
@@ -115,10 +121,13 @@ def refine(
             window = _Window(problem, motion, part_start, stiffness, settings, pair_part, start, held, stop)
             used += window.refine() * (stop - held) / frames
             progress(stop, frames)
-    wanted = motion.positions.copy()
-    keep_limits(
-        problem.times, wanted, problem.lower, problem.upper, problem.wanted_speed, problem.speed, problem.acceleration, motion.positions
-    )
+    _hold_limits(problem, motion)
+    for _ in range(PARTINGS):
+        touching = overlaps(problem, motion, 0, frames) > TOUCHING_M
+        if not touching.any():
+            break
+        move_apart(problem, motion, touching)
+        _hold_limits(problem, motion)
     linearise_all(problem, motion, 0, frames, part_start, False, np.empty((1, 1)), np.empty((frames, variables)), np.empty(frames))
     return used
 
@@ -139,6 +148,13 @@ def softened(problem: Problem, shares: FloatArray) -> Problem:
 def unhurried(problem: Problem) -> Problem:
     """Return the problem without limits of speed and acceleration that matter."""
     return problem._replace(speed=100.0 * problem.speed, wanted_speed=100.0 * problem.wanted_speed, acceleration=1e4 * problem.acceleration)
+
+
+def _hold_limits(problem: Problem, motion: Motion) -> None:
+    wanted = motion.positions.copy()
+    keep_limits(
+        problem.times, wanted, problem.lower, problem.upper, problem.wanted_speed, problem.speed, problem.acceleration, motion.positions
+    )
 
 
 def windows(frames: int) -> Iterator[tuple[int, int, int]]:
@@ -284,7 +300,7 @@ class _Window:
         rho, kept, dual, strongest, after = (np.zeros(len(gap)) for _ in range(5))
         give = np.sum(row[near, :n] ** 2 / self.stiffness[first:last], axis=1)
         rho[near] = NEAR_STIFFNESS / np.maximum(give, 1e-9)
-        strongest[near] = self.problem.capsules.weight[self.near_pair[near]] ** 2 * TOUCHING_M
+        strongest[near] = self.problem.capsules.weight[self.near_pair[near]] ** 2 * YIELDING_M
         dual[near] = np.maximum(self.near_dual[frame[near], self.near_pair[near]], -strongest[near] / rho[near])
         kept[near] = np.maximum(gap[near], 0.0)
         add_near_stiffness(near, frame, row, rho, at, n, self.blocks)
@@ -319,5 +335,8 @@ class _Window:
         factor: FloatArray
         factor, failed = lapack.dpbtrf(band.T, lower=1, overwrite_ab=1)
         if failed:
-            raise np.linalg.LinAlgError("the banded system is not positive definite")
+            raise DataError(
+                f"the frames from {self.held} to {self.stop} could not be solved together: their times are too uneven or their values far too large; "
+                "cut the motion, or check its times and units."
+            )
         return factor

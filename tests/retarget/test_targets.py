@@ -119,3 +119,34 @@ def test_without_feet_the_pelvis_leads(robot: Robot, times_s: FloatArray, person
     targets = make_targets(motion, robot)
     np.testing.assert_allclose(targets.base[:, 0] - targets.base[0, 0], times_s - times_s[0], atol=1e-9)
     np.testing.assert_allclose(targets.base[:, 2], robot.standing_height(), atol=1e-6)
+
+
+def test_a_frame_in_which_somebody_is_thrown_across_the_room_asks_nothing(robot: Robot, times_s: FloatArray, person: Make) -> None:
+    from dataclasses import replace
+
+    motion = person(times_s, np.tile(robot.rest, (len(times_s), 1)))
+    poses, landmarks = motion.link_poses.copy(), motion.landmarks.copy()
+    poses[30, :, :3, 3] += [5.0, 0.0, 0.0]
+    landmarks[30] += [5.0, 0.0, 0.0]
+    targets = make_targets(replace(motion, link_poses=poses, landmarks=landmarks), robot)
+    assert (targets.weights[30] == 0).all()
+    assert (targets.weights[[29, 31]] > 0).any(axis=1).all()
+
+
+def test_somebody_who_runs_and_waves_is_no_glitch(robot: Robot, person: Make) -> None:
+    times = np.arange(60) / 30.0
+    base = np.tile([0, 0, robot.standing_height(), 0, 0, 0, 1.0], (60, 1))
+    base[:, 0] = 6.0 * times
+    positions = np.tile(robot.rest, (60, 1))
+    positions[:, robot.joint_names.index("left_elbow")] = 1.0 + 0.9 * np.sin(2 * np.pi * 3 * times)
+    assert (make_targets(person(times, positions, base), robot).weights > 0).any(axis=1).all()
+
+
+def test_what_is_asked_does_not_depend_on_where_a_clip_was_cut(robot: Robot, times_s: FloatArray, person: Make) -> None:
+    base = np.tile([0, 0, robot.standing_height(), 0, 0, 0, 1.0], (len(times_s), 1))
+    base[:, 0] = times_s
+    positions = np.tile(robot.rest, (len(times_s), 1))
+    whole, cut = (
+        make_targets(person(times_s[start:] - times_s[start], positions[start:], base[start:], size=1.2), robot) for start in (0, 20)
+    )
+    np.testing.assert_allclose(value(whole, "left_palm_position")[30:], value(cut, "left_palm_position")[10:], atol=0.01)
