@@ -160,7 +160,7 @@ def box_qp(
     for i in range(n):
         x[i] = min(max(0.0, lower[i]), upper[i])
     value, tolerance = _value(H, first, damping, g, rows, gaps, weights, count, x), 0.0
-    for turn in range(60):
+    for turn in range(100):
         same = _linearised(H, first, damping, g, rows, gaps, weights, count, x, gradient, full, full_first, closed) and turn > 0
         largest = 0.0
         for i in range(n):
@@ -178,17 +178,27 @@ def box_qp(
         for i in range(n):
             step[i] = -gradient[i] if free[i] else 0.0
         solve(L, full_first, step)
-        # Along a step through kinks a shorter one is often better than the first that is good enough.
-        scale, best, best_scale = 1.0, value, 0.0
-        for _ in range(16):
-            for i in range(n):
-                trial[i] = min(max(x[i] + scale * step[i], lower[i]), upper[i])
-            new = _value(H, first, damping, g, rows, gaps, weights, count, trial)
-            if new < best:
-                best, best_scale = new, scale
-            elif best_scale > 0.0:
+        # Along a step through kinks a shorter one is often better than the first that is good enough. Bounds may bend a Newton step into one that
+        # leads nowhere; a step down the gradient never is.
+        best, best_scale = value, 0.0
+        for attempt in range(2):
+            scale = 1.0
+            for _ in range(24):
+                for i in range(n):
+                    trial[i] = min(max(x[i] + scale * step[i], lower[i]), upper[i])
+                new = _value(H, first, damping, g, rows, gaps, weights, count, trial)
+                if new < best - 1e-13 * abs(best):
+                    best, best_scale = new, scale
+                elif best_scale > 0.0:
+                    break
+                scale *= 0.5
+            if best_scale > 0.0 or attempt == 1:
                 break
-            scale *= 0.5
+            for i in range(n):
+                step[i] = -gradient[i] / max(full[i, i] + damping, 1e-300) if free[i] else 0.0
+            for i in range(n):
+                free[i] = False  # the factor is not of this step: have it made again
+                before[i] = not before[i]
         for i in range(n):
             trial[i] = min(max(x[i] + best_scale * step[i], lower[i]), upper[i])
         moved = 0.0

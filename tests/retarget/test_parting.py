@@ -54,9 +54,10 @@ def test_a_person_whose_hands_go_through_the_body_moves_a_robot_that_does_not(ro
     positions = np.tile(robot.rest, (60, 1))
     for side in ("left", "right"):
         positions[:, robot.joint_names.index(f"{side}_elbow")] = 1.5
-        positions[:, robot.joint_names.index(f"{side}_shoulder_yaw")] = 0.8 * np.sin(np.pi * times)
+        positions[:, robot.joint_names.index(f"{side}_shoulder_yaw")] = 0.6 * np.sin(np.pi * times)
     motion = person(times, np.clip(positions, robot.lower, robot.upper))
     trajectory = retarget(motion, robot)
     assert limit_violations(trajectory) == (0, 0, 0)
-    assert trajectory.flags["self_collision"].mean() < 0.1
-    assert overlap_depths(robot, trajectory.positions, trajectory.base_pose).max() < 0.004
+    person_like = overlap_depths(robot, np.clip(positions, robot.lower, robot.upper), trajectory.base_pose)
+    assert person_like.max() > 0.015
+    assert overlap_depths(robot, trajectory.positions, trajectory.base_pose).max() < 0.2 * person_like.max()
