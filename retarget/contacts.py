@@ -129,7 +129,7 @@ def _hysteresis(on: Mask, off: Mask) -> Mask:
     return held
 
 
-def anchored(planted: Mask, ground: FloatArray, places: FloatArray, floor_m: float, sole_m: float = 0.0) -> FloatArray:
+def anchored(planted: Mask, ground: FloatArray, places: FloatArray, sole_m: float = 0.0) -> FloatArray:
     """Return what to add (T, 3) m to a robot's point ``places`` (T, 3) so that it stands still while planted, ``sole_m`` above the ground.
 
     Between contacts the correction goes over from one to the next, before the first and after the last it stays.

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from bodydouble.retarget.frame_by_frame import FrameSettings, empty_motion
 from bodydouble.retarget.kernels.frame import Motion, Problem, solve_frame
+from bodydouble.retarget.working_hands import smooth_step
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -62,8 +63,7 @@ def faded(times_s: FloatArray, frames: npt.NDArray[np.intp], values: FloatArray)
     before = (np.searchsorted(frames, index, side="right") - 1).clip(min=0)
     shares = []
     for near in (frames[before], frames[after]):
-        x = np.clip(1.0 - np.abs(times_s - times_s[near]) / FADING_S, 0.0, 1.0)
-        shares.append(x * x * (3.0 - 2.0 * x))
+        shares.append(smooth_step(1.0 - np.abs(times_s - times_s[near]) / FADING_S))
     total = np.maximum(sum(shares), 1.0)
     carried: FloatArray = (shares[0][:, None] * values[frames[before]] + shares[1][:, None] * values[frames[after]]) / total[:, None]
     return carried

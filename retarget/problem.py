@@ -48,6 +48,11 @@ class Layout:
         self.roles = [self._roles(task, row) for task in tasks]
         self.part_start, self.variable = self._order()
 
+    @property
+    def trunk(self) -> int:
+        """The last part: the one with the base, or the largest where there is none."""
+        return len(self.part_start) - 2
+
     def _chains(self) -> list[list[int]]:
         chains = [list(range(6)) if self.base else []]
         for n in range(self.joints):
@@ -107,11 +112,7 @@ class Layout:
         owners = [self._owner(motion) for motion in range(6 + self.joints)]
         inertias = [model.inertias[first + n] for n in range(self.joints)]
         own = [model.inertias[1]] if robot.floating else [pin.Inertia.Zero()]
-        frames = [model.frames[robot.frame_id(name)] for name in self.frames]
-        placements = [
-            frame.placement if joint >= 0 or robot.floating else pin.SE3(frame.placement)
-            for frame, joint in zip(frames, self.frame_joint, strict=True)
-        ]
+        placements = [model.frames[robot.frame_id(name)].placement for name in self.frames]
         turns = [placement.rotation @ robot.link_rotation_offset(name) for placement, name in zip(placements, self.frames, strict=True)]
         joint_placements = [model.jointPlacements[first + n] for n in range(self.joints)]
         return Tree(
@@ -191,7 +192,7 @@ class Layout:
             np.array([m for chain in chains for m in chain], dtype=np.int64), np.full(len(pairs), float(collision.margin)),
             np.full(len(pairs), INFLUENCE_M), np.full(len(pairs), COLLISION_WEIGHT),
         )  # fmt: skip
-        fingers = self.pair_parts(capsules) != len(self.part_start) - 2
+        fingers = self.pair_parts(capsules) != self.trunk
         return capsules._replace(
             margin=np.clip(self._gaps_at_rest(capsules) - SPARED, 0.0, capsules.margin),
             influence=np.where(fingers, FINGER_INFLUENCE_M, INFLUENCE_M),
@@ -199,22 +200,13 @@ class Layout:
 
     def pair_parts(self, capsules: Capsules) -> IndexArray:
         """Return the part (P,) whose variables move each pair apart: a hand's for its fingers and palm, the trunk's for all others."""
-        trunk = len(self.part_start) - 2
-        owners = [[self._owner(motion) for motion in chain] for chain in self.chains]
-        last = [next((int(self.variable[o]) for o in reversed(chain) if o >= 0), int(self.part_start[trunk])) for chain in owners]
-        part = np.searchsorted(self.part_start, np.array(last)[capsules.joint + 1], side="right") - 1
-        one, two = part[capsules.pairs[:, 0]], part[capsules.pairs[:, 1]]
-        shared = [set(self.chains[joint + 1]) for joint in capsules.joint]
-        mixed = np.array([bool(shared[i] ^ shared[j]) for i, j in capsules.pairs], dtype=bool).reshape(-1)
-        same = (one == two) & mixed
-        # A palm and its own fingers: what lies between them is the fingers' part alone.
-        for k in np.flatnonzero(one != two):
-            i, j = capsules.pairs[k]
-            between = {int(self.variable[self._owner(motion)]) for motion in shared[i] ^ shared[j] if self._owner(motion) >= 0}
-            parts = {int(np.searchsorted(self.part_start, v, side="right")) - 1 for v in between}
+        moved_by = [set(self.chains[joint + 1]) for joint in capsules.joint]
+        found = np.full(len(capsules.pairs), self.trunk, dtype=np.int64)
+        for k, (i, j) in enumerate(capsules.pairs):
+            between = [self._owner(motion) for motion in moved_by[i] ^ moved_by[j]]
+            parts = {int(np.searchsorted(self.part_start, self.variable[o], side="right")) - 1 for o in between if o >= 0}
             if len(parts) == 1:
-                one[k], same[k] = parts.pop(), True
-        found: IndexArray = np.where(same, one, trunk).astype(np.int64)
+                found[k] = parts.pop()
         return found
 
     def _gaps_at_rest(self, capsules: Capsules) -> FloatArray:

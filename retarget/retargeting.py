@@ -16,7 +16,7 @@ from bodydouble.progress import Progress, silent
 from bodydouble.retarget.dynamics import inverse_dynamics
 from bodydouble.retarget.frame_by_frame import FrameSettings, empty_motion, solve_first, solve_next
 from bodydouble.retarget.kernels.frame import Motion, Problem
-from bodydouble.retarget.limits import finite_accelerations
+from bodydouble.retarget.limits import finite_accelerations, finite_rates
 from bodydouble.retarget.problem import Layout
 from bodydouble.retarget.robot import Robot
 from bodydouble.retarget.standing import support_edges
@@ -66,7 +66,7 @@ def follow(
     pair_part = layout.pair_parts(problem.capsules)
     with threadpool_limits(limits=1, user_api="blas"):  # more of them only wait for each other on matrices of this size
         began = time.perf_counter()
-        _warm_up(problem, layout, targets, frames, whole)
+        _warm_up(problem, layout, pair_part, targets, frames, whole)
         warm = time.perf_counter()
         total = len(times_s) * (1 if stream else 2)
         start = _start(robot, targets)
@@ -101,7 +101,7 @@ def _whole(
     progress: Callable[[float], None],
 ) -> tuple[Motion, float]:  # fmt: skip
     """Return the whole trajectory, and how many iterations it took in all, a frame on average."""
-    in_a_hand = pair_part != len(layout.part_start) - 2
+    in_a_hand = pair_part != layout.trunk
     best, deepest, iterations = None, np.inf, 0.0
     for limbs in whole.soft_limbs:
         # The whole trajectory finds its own way into the limits of speed and acceleration, and a better one from where the tasks are met.
@@ -152,7 +152,9 @@ def _start(robot: Robot, targets: Targets) -> FloatArray:
     return pose
 
 
-def _warm_up(problem: Problem, layout: Layout, targets: Targets, frames: FrameSettings, whole: WholeSettings) -> None:
+def _warm_up(
+    problem: Problem, layout: Layout, pair_part: npt.NDArray[np.int64], targets: Targets, frames: FrameSettings, whole: WholeSettings
+) -> None:
     """Have everything compiled before it is timed, on the first frames."""
     short = min(len(problem.times), 5)
     few = problem._replace(
@@ -163,7 +165,7 @@ def _warm_up(problem: Problem, layout: Layout, targets: Targets, frames: FrameSe
     found = empty_motion(few)
     solve_first(few, found, _start(layout.robot, targets), frames)
     solve_next(few, found, 1, short, frames)
-    refine(few, found, layout.part_start, layout.pair_parts(few.capsules), whole)
+    refine(few, found, layout.part_start, pair_part, whole)
 
 
 def _trajectory(
@@ -222,5 +224,5 @@ def finite_differences(times_s: FloatArray, positions: FloatArray) -> FloatArray
     """Return (T, J) rad/s: each row the difference to the row before over the true time, the first as the second; NaN for a single frame."""
     if len(times_s) < 2:
         return np.full_like(positions, np.nan)
-    rates = np.diff(positions, axis=0) / np.diff(times_s)[:, None]
+    rates = finite_rates(times_s, positions)
     return np.concatenate([rates[:1], rates])

@@ -205,7 +205,7 @@ class SkeletonWalk:
         scale = self.scales["legs"]
         for name, mask in self.contacts.planted.items():
             level = self.contacts.floor_m + scale * (self.contacts.ground[name] - self.contacts.floor_m)
-            offsets[name] = anchored(mask, level, self.points[name], self.contacts.floor_m, self.robot_sole(name))
+            offsets[name] = anchored(mask, level, self.points[name], self.robot_sole(name))
             trust[name] = mask.astype(float)
         if not any(mask.any() for mask in self.contacts.planted.values()):
             return

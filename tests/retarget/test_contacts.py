@@ -69,7 +69,7 @@ def test_what_is_planted_gets_one_place_on_the_ground_and_the_way_between_stays_
     found = find_contacts(TIMES, {"left_heel": heel})
     drifting = heel + np.stack([0.01 * np.sin(3 * TIMES), 0 * TIMES, 0.03 + 0 * TIMES], axis=1)
     mask = found.planted["left_heel"]
-    moved = drifting + anchored(mask, found.ground["left_heel"], drifting, found.floor_m)
+    moved = drifting + anchored(mask, found.ground["left_heel"], drifting)
     for start, stop in phases(mask):
         assert np.ptp(moved[start:stop], axis=0).max() < 1e-12
         assert moved[start, 2] == pytest.approx(0.02, abs=1e-6)
