@@ -31,6 +31,10 @@ FARTHEST_M = 0.012
 """A point that strays farther from its mean place than this, and 1.5 sigma, is not planted ..."""
 DRIFT = 3.0
 """... unless it creeps by no more than so many sigmas a second, on the floor."""
+TURNING_M_S2 = 0.3
+"""A point that keeps accelerating by more than this all along turns round in the air ..."""
+TURNING_RESIDUAL = 0.1
+"""... where one parabola describes its way to within this share. Simulated swings leave 0.03 at most, steps of the CMU playground clip 0.18 or more."""
 TYPICAL_SIGMA_M = 0.002
 """Of points that nobody gave a sigma for, such as those of motion capture."""
 SPEED_WINDOW_S = 0.06
@@ -45,7 +49,7 @@ class Contacts:
     planted: dict[str, Mask]
     """Contact point to (T,)."""
     floor_m: float
-    """Height of the floor in the world; NaN where no foot was ever seen."""
+    """Height of the floor in the world, where no foot ever stands the lowest place of one; NaN where none was ever seen."""
     ground: dict[str, FloatArray]
     """Contact point to (T,) m: height of what it stands on while planted (the floor, or a step); NaN otherwise."""
 
@@ -84,11 +88,13 @@ def find_contacts(times_s: FloatArray, points: dict[str, FloatArray], sigma_m: d
             shortest = SHORTEST_S if on_floor else SHORTEST_STEP_S
             farthest = max(FARTHEST_M + 1.5 * sigma, DRIFT * sigma * lasts if on_floor else 0.0)
             brief = lasts < shortest and not (start == 0 and stop == frames)
-            if brief or strays > farthest:
+            if brief or strays > farthest or turns_in_air(times_s[start:stop], own):
                 mask[start:stop] = False
             else:
                 level[start:stop] = floor + (0.0 if on_floor else above)
         planted[name], ground[name] = mask, level
+    if seen.any() and not any(mask.any() for mask in planted.values()):
+        floor = float(lowest[np.isfinite(lowest)].min())  # where nothing stands the percentile would put a swinging foot into the floor
     return Contacts(planted, floor, ground)
 
 
@@ -112,6 +118,17 @@ def speeds(times_s: FloatArray, places: FloatArray) -> FloatArray:
     after = np.clip(np.maximum(after, index + 1), None, frames - 1)
     moved: FloatArray = np.linalg.norm(places[after] - places[before], axis=1) / (times_s[after] - times_s[before])
     return moved
+
+
+def turns_in_air(times_s: FloatArray, places: FloatArray) -> bool:
+    """Return whether a slow point (T, 3) m only turns round: it accelerates evenly all the while, where one that stands comes to rest in between."""
+    if len(times_s) < 4:
+        return False
+    since = times_s - times_s.mean()
+    parabola = np.polynomial.polynomial.polyfit(since, places, 2)
+    left = places - np.polynomial.polynomial.polyval(since, parabola).T
+    moved = np.linalg.norm(places - places.mean(axis=0))
+    return bool(2.0 * np.linalg.norm(parabola[2]) > TURNING_M_S2 and np.linalg.norm(left) < TURNING_RESIDUAL * moved)
 
 
 def phases(mask: Mask) -> list[tuple[int, int]]:

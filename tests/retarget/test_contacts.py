@@ -54,6 +54,19 @@ def test_a_foot_held_still_in_the_air_is_not_planted() -> None:
     assert found.planted["right_heel"].all()
 
 
+def test_a_foot_that_turns_round_at_its_lowest_is_not_planted() -> None:
+    swing = np.stack([0.01 * TIMES, np.full_like(TIMES, 0.1), 0.5 - 0.48 * np.cos(2.0 * np.pi * 0.25 * (TIMES - 2.0))], axis=1)
+    found = find_contacts(TIMES, {"left_toe_tip": swing}, {"left_toe_tip": 0.005})
+    assert not found.planted["left_toe_tip"].any()
+    assert found.floor_m == swing[:, 2].min()
+
+
+def test_a_foot_that_comes_to_rest_for_a_moment_is_planted() -> None:
+    down_and_up = step(5, 6)
+    down_and_up[:, 2] += np.maximum(0, np.abs(TIMES - 2.0) - 0.15) ** 2 * 3.0
+    assert find_contacts(TIMES, {"left_heel": down_and_up}, {"left_heel": 0.005}).planted["left_heel"][120]
+
+
 def test_missing_places_are_not_planted_and_no_feet_are_no_error() -> None:
     gone = step(1.5, 2.2)
     gone[30:60] = np.nan
