@@ -81,7 +81,7 @@ class WholeSettings:
     soft: tuple[float, ...] = (0.01, 0.05, 0.2)
     """Shares of the weight of collisions within a hand in the first stage and iterations: a finger on the wrong side of the thumb may still pass through
     it."""
-    soft_limbs: tuple[float, ...] = (1.0, 0.05)
+    soft_limbs: tuple[float, ...] = (0.05, 1.0)
     """The same of limbs, in the first stage alone. Where something still touches at the end it is all done again with the next: on which side of a leg an
     arm passes is decided early, and not always well."""
     damping: float = 1e-3
