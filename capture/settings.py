@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import datetime
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from bodydouble.config import Settings
 
@@ -27,14 +28,45 @@ class CameraSettings(Settings):
         return video
 
 
+class ConsentSettings(Settings):
+    """``[consent]``: what the persons shown agreed to."""
+
+    version: str = ""
+    """Which form was signed, e.g. "2026-03"."""
+    scope: tuple[Literal["training", "sharing", "publication"], ...] = ()
+    expires: datetime.date | None = None
+    """The last day on which it holds; left out where it never ends."""
+    statement: str = ""
+    """In words, or where it is filed."""
+
+
+class SegmentSettings(Settings):
+    """One of ``[[segments]]``: what is done when."""
+
+    start_s: float = Field(ge=0, allow_inf_nan=False)
+    stop_s: float = Field(allow_inf_nan=False)
+    text: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if not self.start_s < self.stop_s:
+            raise ValueError(f"segment '{self.text}' must end after it starts, not at {self.stop_s} s")
+        return self
+
+
 class RecordingSettings(Settings):
     """The whole file."""
 
     name: str
     task: str = ""
     operator: str = ""
-    consent: str = ""
-    """What the persons shown agreed to, in words or as a reference."""
+    """A pseudonym of the person shown."""
+    consent: ConsentSettings | str = ""
+    """A table, or words, which cover nothing in particular."""
+    licence: str = ""
+    """SPDX identifier of the licence of the data, e.g. "CC-BY-4.0", or words."""
+    privacy: Literal["unknown", "identifiable", "faces_blurred", "nobody"] = "unknown"
+    """Whether persons can be recognised in the images."""
     rig: str = ""
     """Name of the rig that was worn."""
     started_utc_ns: int | None = None
@@ -43,3 +75,4 @@ class RecordingSettings(Settings):
     """Where the times come from: the videos' own timestamps, or a file of capture times that came with them; "none" for stills, which are
     numbered and have no times: the k-th of every camera were taken of the same scene."""
     cameras: dict[str, CameraSettings] = Field(min_length=1)
+    segments: tuple[SegmentSettings, ...] = ()

@@ -10,8 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bodydouble.capture.frame_sets import ABSENT
+from bodydouble.datasets.camera_track import CameraTrack, track_cameras
+from bodydouble.datasets.consent import PRIVACY_STATES, Consent, Privacy
+from bodydouble.datasets.hand_head_poses import HandHeadPoses, human_poses
 from bodydouble.datasets.images import Image, StoredImages
 from bodydouble.datasets.quality import grade
+from bodydouble.datasets.segments import Segment
 from bodydouble.gates import Gate
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import Landmarks
@@ -40,9 +44,16 @@ class RecordingInfo:
     video's, shrunk: times their width over ``image_size``."""
     started_utc_ns: int | None = None
     operator: str = ""
-    consent: str = ""
+    """Pseudonym of the person shown."""
+    consent: Consent = Consent()
+    licence: str = ""
+    """SPDX identifier or words; "" where nobody said."""
+    privacy: Privacy = "unknown"
+    """Whether faces can be seen in the images."""
 
     def __post_init__(self) -> None:
+        if self.privacy not in PRIVACY_STATES:
+            raise ValueError(f"RecordingInfo.privacy is '{self.privacy}'; valid: {', '.join(PRIVACY_STATES)}")
         count = len(self.cameras)
         present = np.isfinite(np.asarray(self.times_s, dtype=np.float64))
         index = np.where(present, np.asarray(self.frame_index, dtype=np.int64), ABSENT)
@@ -84,6 +95,11 @@ class Episode:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     grade: str = ""
     images: StoredImages | None = None
+    segments: tuple[Segment, ...] = ()
+    poses: HandHeadPoses = HandHeadPoses()
+    """The person's are worked out where they are not given."""
+    camera_track: CameraTrack | None = None
+    """Worked out from the rig where it is not given."""
 
     def __post_init__(self) -> None:
         if not np.array_equal(self.trajectory.times_s, self.motion.times_s):
@@ -97,8 +113,24 @@ class Episode:
                 f"Episode: motion has cameras {self.motion.cameras} and {self.motion.frames} frames, "
                 f"recording {self.recording.cameras} and {self.recording.frames}"
             )
+        if not self.poses.human:
+            object.__setattr__(self, "poses", HandHeadPoses(human_poses(self.motion, self.trajectory), self.poses.robot))
+        if self.camera_track is None:
+            object.__setattr__(self, "camera_track", track_cameras(self.rig, self.motion, self.recording.times_s))
         if not self.grade:
             object.__setattr__(self, "grade", grade(self.quality, assumed=self.assumed))
+
+    @property
+    def actions(self) -> FloatArray:
+        """(T, J) rad: the position to command at each frame, which is that of the next; NaN at the last."""
+        following = self.trajectory.positions[1:]
+        return np.concatenate([following, np.full((min(1, self.frames), following.shape[1]), np.nan)])
+
+    @property
+    def action_source(self) -> npt.NDArray[np.uint8]:
+        """(T, J) of hand_pose Source: how each action is known."""
+        following = self.trajectory.joint_source[1:]
+        return np.concatenate([following, np.zeros((min(1, self.frames), following.shape[1]), np.uint8)])
 
     @property
     def assumed(self) -> dict[str, dict[str, float]]:

@@ -15,9 +15,13 @@ import h5py
 import numpy as np
 
 from bodydouble.atomic import replacing
+from bodydouble.datasets.camera_track import CameraTrack
+from bodydouble.datasets.consent import Consent
 from bodydouble.datasets.episode import Episode, RecordingInfo
+from bodydouble.datasets.hand_head_poses import HandHeadPoses
 from bodydouble.datasets.images import Image, StoredImages, encode_jpeg, jpeg_size
-from bodydouble.datasets.schema import FARTHEST_M, FORMAT, SCHEMA_VERSION, Field, fields_of, task_error_unit
+from bodydouble.datasets.schema import FARTHEST_M, FORMAT, READABLE_VERSIONS, SCHEMA_VERSION, Field, fields_of, task_error_unit
+from bodydouble.datasets.segments import Segment
 from bodydouble.errors import BodydoubleError, DataError, FileExistsUsageError, UsageError
 from bodydouble.gates import Gate
 from bodydouble.guarded_file import new_hdf5_file
@@ -67,6 +71,11 @@ def write_episode(
         _write_group(file, "human", episode.motion)
         _write_group(file, "robot", episode.trajectory)
         _write_group(file, "landmarks", episode.landmarks)
+        _write_group(file, "poses", episode.poses)
+        _write_group(file, "cameras", episode.camera_track)
+        for name, array in {"actions": episode.actions, "action_source": episode.action_source}.items():
+            _write_array(file, f"robot/{name}", array, next(item for item in fields_of("robot") if item.name == name))
+        _write_segments(file, episode.segments)
         file["landmarks"].attrs["names"] = json.dumps(LANDMARK_NAMES)
         file["rig"] = _rig_to_text(episode.rig)
         file["provenance"] = json.dumps(dict(episode.provenance), ensure_ascii=False)
@@ -100,6 +109,9 @@ def read_episode(path: Path) -> Episode:
                 quality={name: read_gate(name, data) for name, data in file["quality"].items()},
                 provenance=read_provenance(file),
                 grade=str(file.attrs["grade"]),
+                segments=_read_segments(file),
+                poses=_read_poses(file),
+                camera_track=_read_camera_track(file),
                 images=StoredImages(path, tuple(c for c in cameras if c in file["images"])) if "images" in file else None,
             )
             _check_agreement(episode)
@@ -133,10 +145,10 @@ def open_episode_file(path: Path) -> Iterator[Any]:
             raise DataError(
                 f"{path} is an HDF5 file but not a bodydouble episode (no format '{FORMAT}'). Episodes come from `bodydouble process`."
             )
-        if _mark(file, "schema_version") != SCHEMA_VERSION:
+        if _mark(file, "schema_version") not in READABLE_VERSIONS:
             raise DataError(
-                f"{path} has episode schema version {_mark(file, 'schema_version')}; this bodydouble reads version {SCHEMA_VERSION}. "
-                "Update bodydouble, or make the episode again."
+                f"{path} has episode schema version {_mark(file, 'schema_version')}; this bodydouble reads versions "
+                f"{', '.join(map(str, READABLE_VERSIONS))}. Update bodydouble, or make the episode again."
             )
         if _mark(file, "complete") is not True:
             raise DataError(f"{path} was never finished: its `complete` mark is missing. Make it again with `bodydouble process`.")
@@ -297,8 +309,44 @@ def _read_landmarks(group: Any, cameras: tuple[str, ...]) -> Landmarks:
 
 def _read_recording(group: Any, cameras: tuple[str, ...]) -> RecordingInfo:
     arrays = {name: group[name][()] for name in ("times_s", "frame_index", "image_size", "crop_origin_px")}
-    texts = {name: json.loads(group.attrs[name]) for name in ("name", "started_utc_ns", "operator", "consent") if name in group.attrs}
-    return RecordingInfo(cameras=cameras, **texts, **arrays)
+    named = ("name", "started_utc_ns", "operator", "licence", "privacy")
+    texts = {name: json.loads(group.attrs[name]) for name in named if name in group.attrs}
+    return RecordingInfo(cameras=cameras, consent=_read_consent(group), **texts, **arrays)
+
+
+def _read_consent(group: Any) -> Consent:
+    if "consent" in group.attrs:  # version 1: words that say nothing of what they cover
+        return Consent(statement=json.loads(group.attrs["consent"]))
+    said = group["consent"].attrs if "consent" in group else {}
+    return Consent(**{name: json.loads(said[name]) for name in ("version", "scope", "expires", "statement") if name in said})
+
+
+def _write_segments(file: Any, segments: tuple[Segment, ...]) -> None:
+    group = file.create_group("segments")
+    for item in fields_of("segments"):
+        _write_array(file, item.path, [getattr(segment, item.name) for segment in segments], item)
+    group.attrs["text"] = json.dumps([segment.text for segment in segments], ensure_ascii=False)
+
+
+def _read_segments(file: Any) -> tuple[Segment, ...]:
+    if "segments" not in file:
+        return ()
+    group = file["segments"]
+    rows = zip(group["start_s"][()], group["stop_s"][()], json.loads(group.attrs["text"]), strict=True)
+    return tuple(Segment(float(start), float(stop), str(text)) for start, stop, text in rows)
+
+
+def _read_poses(file: Any) -> HandHeadPoses:
+    if "poses" not in file:
+        return HandHeadPoses()
+    return HandHeadPoses(**{who: {name: data[()] for name, data in group.items()} for who, group in file["poses"].items()})
+
+
+def _read_camera_track(file: Any) -> CameraTrack | None:
+    if "cameras" not in file:
+        return None
+    group = file["cameras"]
+    return CameraTrack(tuple(json.loads(group.attrs["models"])), **{item.name: group[item.name][()] for item in fields_of("cameras")})
 
 
 def _rig_to_text(rig: Rig) -> str:

@@ -23,12 +23,17 @@ from bodydouble.atomic import check_can_be_written
 from bodydouble.cache import cached, content_key, file_sha256
 from bodydouble.calibration import Rig, RigMotion, assumed_rig, check_rig_matches, read_rig
 from bodydouble.capture import FrameSets, Recording, focal_px_from_metadata
+from bodydouble.capture.settings import ConsentSettings
+from bodydouble.datasets.camera_track import track_cameras
+from bodydouble.datasets.consent import Consent
 from bodydouble.datasets.episode import Episode, RecordingInfo
 from bodydouble.datasets.episode_file import FrameImage, write_episode
+from bodydouble.datasets.hand_head_poses import HandHeadPoses, human_poses, robot_poses
 from bodydouble.datasets.images import encode_jpeg
 from bodydouble.datasets.locating import locate_cameras, tag_map_path
 from bodydouble.datasets.measure import quality_figures
 from bodydouble.datasets.quality import judge
+from bodydouble.datasets.segments import Segment
 from bodydouble.datasets.timing import timed_detection, timed_motion
 from bodydouble.errors import DataError, FileExistsUsageError, UsageError
 from bodydouble.hand_pose.camera_poses import CameraPoses
@@ -121,6 +126,9 @@ def process(
         landmarks=landmarks,
         rig=rig,
         recording=_recording_info(recording, frame_sets),
+        segments=tuple(Segment(item.start_s, item.stop_s, item.text) for item in recording.settings.segments),
+        poses=HandHeadPoses(human_poses(motion, trajectory), robot_poses(trajectory, robot)),
+        camera_track=track_cameras(rig, motion, frame_sets.camera_times_s, prepared.rig_motion),
         quality=judge(quality_figures(motion, landmarks, rig, trajectory, frame_sets, robot)),
         provenance=_provenance(prepared, robot, settings),
     )
@@ -252,8 +260,16 @@ def _recording_info(recording: Recording, frame_sets: FrameSets) -> RecordingInf
         crop_origin_px=np.array([recording.crop_origin(name) or (0, 0) for name in cameras]),
         started_utc_ns=recording.settings.started_utc_ns,
         operator=recording.settings.operator,
-        consent=recording.settings.consent,
+        consent=_consent(recording.settings.consent),
+        licence=recording.settings.licence,
+        privacy=recording.settings.privacy,
     )
+
+
+def _consent(said: ConsentSettings | str) -> Consent:
+    if isinstance(said, str):
+        return Consent(statement=said)
+    return Consent(said.version, said.scope, said.expires.isoformat() if said.expires else "", said.statement)
 
 
 def _provenance(prepared: Prepared, robot: Robot, settings: ProcessSettings) -> dict[str, Any]:
@@ -272,7 +288,9 @@ def _provenance(prepared: Prepared, robot: Robot, settings: ProcessSettings) -> 
         "rig": Path(prepared.rig_source).name,
         "robot": {"name": robot.name, "toml_sha256": file_sha256(robot.toml_path), "urdf_sha256": file_sha256(robot.urdf_path)},
         "detector": dict(prepared.landmarks.settings),
-        "stature": settings.stature,
+        "settings": {name: value.name if isinstance(value, Path) else value for name, value in dataclasses.asdict(settings).items()},
+        "seed": None,
+        "parent_episode": None,
         **located,
     }
 

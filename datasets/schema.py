@@ -1,4 +1,4 @@
-"""The episode file's schema, version 1: one table that the writer fills, the reader follows and validation enforces."""
+"""The episode file's schema: one table that the writer fills, the reader follows, validation enforces and `SCHEMA.md` is printed from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Literal
 from bodydouble.capture.frame_sets import ABSENT
 
 FORMAT = "bodydouble-episode"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Every version that was ever written. A file of an old one is migrated on reading: what it lacks is worked out from the rest or stays empty."""
 
 FARTHEST_M = 1e5
 """From the world's origin; nobody records further away."""
@@ -20,7 +22,7 @@ Missing = Literal["never", "nan"]
 class Field:
     """One dataset of the file.
 
-    ``shape`` names its axes: T frames, C cameras, J robot joints, H human joints, L human links, numbers fixed. ``missing`` is "nan" where
+    ``shape`` names its axes: T frames, C cameras, J robot joints, H human joints, L human links, S segments, numbers fixed. ``missing`` is "nan" where
     values may be NaN; with ``mask`` they are NaN exactly where the dataset of that path is 0.
     """
 
@@ -36,6 +38,8 @@ class Field:
     optional: bool = False
     unlimited: bool = False
     """Values may be infinite: a limit that nobody gives."""
+    since: int = 1
+    """Schema version that it came with."""
 
     @property
     def group(self) -> str:
@@ -111,6 +115,29 @@ FIELDS: tuple[Field, ...] = (
     Field("recording/frame_index", "int64", ("C", "T"), "1", f"frame of the camera's video; {ABSENT} where it has none"),
     Field("recording/image_size", "int64", ("C", 2), "px", "width, height of the video's frames"),
     Field("recording/crop_origin_px", "float64", ("C", 2), "px", "x, y of the video's first pixel in the calibrated image"),
+    Field(
+        "robot/actions", "float64", ("T", "J"), "rad", "position to command at this frame: that of the next frame; the last frame has none",
+        "", "nan", "robot/action_source", since=2,
+    ),
+    Field("robot/action_source", "uint8", ("T", "J"), SOURCE, "how each action is known: as the next frame's position", since=2),
+    Field(
+        "poses/human/*", "float64", ("T", 7), "m, quaternion", "T_world_head, T_head_left_hand, T_base_right_hand, ...: the person's hands (at the wrist) "
+        "and head in the world, the head and the robot's base", "in the name", "nan", quaternion_order="xyzw", since=2,
+    ),
+    Field(
+        "poses/robot/*", "float64", ("T", 7), "m, quaternion", "the same of the robot's", "in the name", "nan", quaternion_order="xyzw",
+        optional=True, since=2,
+    ),
+    Field("cameras/intrinsics", "float64", ("C", 4), "px", "fx, fy, cx, cy; pixel centres at whole numbers", "calibrated image", since=2),
+    Field("cameras/distortion", "float64", ("C", 12), "1", "terms of the camera's model (see rig), NaN beyond its last", missing="nan", since=2),
+    Field(
+        "cameras/sigma", "float64", ("C", 5), "px, px, rad, m, s", "one standard deviation of focal length, principal point, rotation and position on "
+        "the body, clock; NaN where the calibration did not say", missing="nan", since=2,
+    ),
+    Field("cameras/T_world_camera", "float64", ("C", "T", 4, 4), "m", "pose of each camera at its own true times", "world", "nan", since=2),
+    Field("cameras/pose_sigma", "float64", ("C", "T", 2), "rad, m", "one standard deviation of its rotation and position", missing="nan", since=2),
+    Field("segments/start_s", "float64", ("S",), "s", "start of each annotated segment", since=2),
+    Field("segments/stop_s", "float64", ("S",), "s", "its end, which is no part of it", since=2),
 )
 # fmt: on
 """Every dataset of numbers. Beside them: ``rig`` (the rig.toml as text), ``provenance`` (JSON text), ``quality/NAME`` (one figure each) and
@@ -125,3 +152,8 @@ def task_error_unit(task: str) -> str:
 def fields_of(group: str) -> tuple[Field, ...]:
     """Return the fields directly inside one group."""
     return tuple(item for item in FIELDS if item.group == group)
+
+
+def fields_in(version: int) -> tuple[Field, ...]:
+    """Return the fields that a file of a schema version has."""
+    return tuple(item for item in FIELDS if item.since <= version)

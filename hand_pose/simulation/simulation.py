@@ -168,7 +168,7 @@ def _write(
     building: Path, name: str, settings: SimulationSettings, scenario: Scenario, filming: Filming, folder: Path, progress: StageProgress
 ) -> Truth:
     """Join the blocks, write everything but the truth, and return that."""
-    from bodydouble.capture.settings import CameraSettings, RecordingSettings
+    from bodydouble.capture.settings import CameraSettings, ConsentSettings, RecordingSettings
     from bodydouble.config import save_settings
 
     parts: list[Arrays] = []
@@ -193,8 +193,9 @@ def _write(
     write_timestamps(building / FILE_NAME, stamps)
     cameras = {camera: CameraSettings(video=videos[camera].name, image_size_px=size) for camera, size in sizes.items()}
     said = RecordingSettings(
-        name=name, task=settings.task, operator=f"simulated person, seed {settings.seed}", consent="none needed: the person is simulated",
-        rig=filming.rig.name, clock="container", cameras=cameras,
+        name=name, task=settings.task, operator=f"simulated person, seed {settings.seed}",
+        consent=ConsentSettings(version="none needed: the person is simulated", scope=("training", "sharing", "publication")),
+        licence="CC0-1.0", privacy="nobody", rig=filming.rig.name, clock="container", cameras=cameras,
     )  # fmt: skip
     save_settings(building / SETTINGS_NAME, said, header=_HEADER)
     filming.rig.save(building / RIG_NAME)

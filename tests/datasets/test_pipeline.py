@@ -82,7 +82,7 @@ def test_one_frame_is_an_episode(recording, tmp_path, no_detection):
 def test_a_given_stature_is_another_result_and_is_recorded(recording, tmp_path, no_detection):
     episode = process(recording, tmp_path / "tall.h5", ProcessSettings(stop=2, stature=1.9))
     assert episode.motion.stature == 1.9
-    assert episode.provenance["stature"] == 1.9
+    assert episode.provenance["settings"]["stature"] == 1.9
 
 
 def test_two_of_the_cameras_are_enough(recording, tmp_path, no_detection):
