@@ -1,6 +1,7 @@
 # `make demo` and `make test` are all that is needed; each makes the virtual environment when it is missing.
 #   make demo    real sample videos to a training episode, in demo/
 #   make test    the test suite             (make test PYTEST_ARGS="-k rig -x"; simulated people on Python 3.11 only)
+#   make judges  open every export with the trainers' own readers, in an environment of their own (Python 3.11 or 3.12)
 #   make lint    ruff and mypy
 #   make clean   delete what the others made, except the environment; `make distclean` deletes that too
 # Another Python: make demo PYTHON=python3.13
@@ -8,6 +9,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
+JUDGES ?= .judges
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -15,10 +17,10 @@ STAGES := capture calibration hand_pose retarget datasets
 TYPECHECK := build/typecheck
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean distclean prerequisites
+.PHONY: help demo test judges lint clean distclean prerequisites
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
 
 demo: $(VENV)/installed
 	$(BIN)/bodydouble assets fetch
@@ -28,6 +30,17 @@ demo: $(VENV)/installed
 # worksteal keeps a module's tests together as far as it can, and unlike loadscope it survives a worker that crashes.
 test: $(VENV)/installed-for-development $(VENV)/installed-for-simulation
 	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+judges: $(VENV)/installed-for-development $(JUDGES)/installed
+	$(BIN)/pytest -m judges $(PYTEST_ARGS)
+
+# Unmodified releases; their own requirements would bring GPU builds and graphics, so what they import here is named one by one.
+$(JUDGES)/installed: Makefile
+	$(PYTHON) -m venv $(JUDGES)
+	$(JUDGES)/bin/pip install --disable-pip-version-check --progress-bar off torch==2.13.0 torchvision==0.28.0 'datasets<5' 'pandas<3' 'av<16' \
+	  'numpy<2.3' 'pillow<13' draccus safetensors einops gymnasium jsonlines h5py tqdm termcolor rerun-sdk==0.41.0
+	$(JUDGES)/bin/pip install --disable-pip-version-check --progress-bar off --no-deps --ignore-requires-python lerobot==0.6.1 robomimic==0.3.0
+	@touch $@
 
 lint: $(VENV)/installed-for-development $(TYPECHECK)
 	$(BIN)/ruff check .

@@ -45,7 +45,7 @@ class RecordingInfo:
     started_utc_ns: int | None = None
     operator: str = ""
     """Pseudonym of the person shown."""
-    consent: Consent = Consent()
+    consent: Consent = field(default_factory=Consent)
     licence: str = ""
     """SPDX identifier or words; "" where nobody said."""
     privacy: Privacy = "unknown"
@@ -96,7 +96,7 @@ class Episode:
     grade: str = ""
     images: StoredImages | None = None
     segments: tuple[Segment, ...] = ()
-    poses: HandHeadPoses = HandHeadPoses()
+    poses: HandHeadPoses = field(default_factory=HandHeadPoses)
     """The person's are worked out where they are not given."""
     camera_track: CameraTrack | None = None
     """Worked out from the rig where it is not given."""

@@ -311,10 +311,11 @@ def _read_recording(group: Any, cameras: tuple[str, ...]) -> RecordingInfo:
     arrays = {name: group[name][()] for name in ("times_s", "frame_index", "image_size", "crop_origin_px")}
     named = ("name", "started_utc_ns", "operator", "licence", "privacy")
     texts = {name: json.loads(group.attrs[name]) for name in named if name in group.attrs}
-    return RecordingInfo(cameras=cameras, consent=_read_consent(group), **texts, **arrays)
+    return RecordingInfo(cameras=cameras, consent=read_consent(group), **texts, **arrays)
 
 
-def _read_consent(group: Any) -> Consent:
+def read_consent(group: Any) -> Consent:
+    """Return the consent of an open file's group ``recording``."""
     if "consent" in group.attrs:  # version 1: words that say nothing of what they cover
         return Consent(statement=json.loads(group.attrs["consent"]))
     said = group["consent"].attrs if "consent" in group else {}

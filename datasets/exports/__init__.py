@@ -1,0 +1,1 @@
+"""Exports: episodes in the formats that trainers and viewers open."""

@@ -1,0 +1,141 @@
+"""Exports appear whole or not at all: built as ``OUT.partial``, verified, then renamed; one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from bodydouble.atomic import raise_for_os_error, sync_folder
+from bodydouble.errors import DataError, FileExistsUsageError, UsageError
+
+INDEX = "bodydouble_export.json"
+"""The last file of a folder export; without it a folder is not one."""
+
+
+def check_export_may_be_made(out: Path, *, folder: bool, force: bool) -> None:
+    """Check, before any work, that ``out`` is free or is an export that ``force`` may replace.
+
+    Raises: FileExistsUsageError; UsageError for what must not be deleted.
+    """
+    if not out.exists() and not out.is_symlink():
+        return
+    if folder and out.is_dir() and not any(out.iterdir()):
+        return
+    if out.is_dir() != folder:
+        kind, there = ("folder", "a file") if folder else ("file", "a folder")
+        raise UsageError(f"{out} is {there}; this format writes a {kind}. Choose another output with -o.")
+    if not force:
+        raise FileExistsUsageError(out)
+    if folder and not (out / INDEX).is_file():
+        raise UsageError(
+            f"{out} exists and is no export (it has no {INDEX}), so --force does not delete it. Choose another output with -o."
+        )
+
+
+@contextmanager
+def building_export(out: Path, *, folder: bool, force: bool = False) -> Iterator[Path]:
+    """Yield ``OUT.partial``, an empty folder or a free file name, to fill; on success rename it to ``out``, on any error remove it.
+
+    What a killed process left there is cleared. Raises: as ``check_export_may_be_made``; UsageError while another process builds the same; OutOfSpaceError.
+    """
+    out = Path(os.path.abspath(out))
+    check_export_may_be_made(out, folder=folder, force=force)
+    partial, replaced = out.with_name(f"{out.name}.partial"), out.with_name(f"{out.name}.replaced.partial")
+    lock = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lock = _locked(partial, folder)
+        if folder:
+            for item in partial.iterdir():
+                shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
+        yield partial
+        _sync_tree(partial)
+        check_export_may_be_made(out, folder=folder, force=force)
+        if out.is_dir():
+            shutil.rmtree(replaced, ignore_errors=True)
+            os.replace(out, replaced)
+        try:
+            os.replace(partial, out)
+        except OSError:
+            if replaced.exists():
+                os.replace(replaced, out)
+            raise
+        sync_folder(out.parent)
+    except OSError as error:
+        raise_for_os_error(error, out)
+    finally:
+        if lock is not None:
+            if folder:
+                shutil.rmtree(partial, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    partial.unlink(missing_ok=True)
+            os.close(lock)
+        if out.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _locked(partial: Path, folder: bool) -> int:
+    """Make ``partial`` and hold it: the lock ends with the process, however that ends."""
+    for _ in range(10):
+        if folder:
+            partial.mkdir(exist_ok=True)
+        handle = os.open(partial, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise UsageError(f"another process is writing {partial}; wait for it, or choose another output with -o.") from None
+        with suppress(FileNotFoundError):  # it was renamed or removed between opening and locking: try again
+            if os.path.samestat(os.fstat(handle), os.stat(partial)):
+                return handle
+        os.close(handle)
+    raise UsageError(f"{partial} is being written by other processes; choose another output with -o.")
+
+
+def _sync_tree(path: Path) -> None:
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        elif file.is_dir():
+            sync_folder(file)
+    if path.is_dir():
+        sync_folder(path)
+
+
+def write_index(folder: Path, index: dict[str, Any]) -> None:
+    """Write the index file of a folder export, the last of its files."""
+    (folder / INDEX).write_text(json.dumps(index, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_index(export: Path) -> dict[str, Any]:
+    """Read the index of a folder export, or of an HDF5 file that holds it as an attribute.
+
+    Raises: UsageError if it is no export of this program; DataError if the index is damaged.
+    """
+    export = Path(export)
+    if not export.exists():
+        raise UsageError(f"{export} does not exist; an export was expected, as `bodydouble export` makes it.")
+    try:
+        if export.is_dir():
+            text = (export / INDEX).read_text(encoding="utf-8")
+        else:
+            import h5py
+
+            with h5py.File(export, "r") as file:
+                text = str(file.attrs[INDEX])
+        index = json.loads(text)
+        if not isinstance(index, dict) or not {"format", "episodes"} <= index.keys():
+            raise ValueError("it lacks 'format' or 'episodes'")
+        return index
+    except (FileNotFoundError, KeyError, OSError):
+        raise UsageError(f"{export} is no export of bodydouble: it has no {INDEX}.") from None
+    except ValueError as error:
+        raise DataError(f"{export}: {INDEX} is damaged ({error}); make the export again.") from None
