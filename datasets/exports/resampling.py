@@ -62,8 +62,8 @@ class Resampler:
     def poses(self, poses: FloatArray) -> FloatArray:
         """Return poses (N, 7), position and quaternion xyzw, of (T, 7), along the shortest turn; NaN where a neighbour is."""
         resampled = self.values(poses)
-        usable = np.isfinite(poses).all(axis=1)
-        good = usable[self.before] & usable[self.after]
+        usable: npt.NDArray[np.bool_] = np.asarray(np.isfinite(poses).all(axis=1))
+        good: npt.NDArray[np.bool_] = usable[self.before] & usable[self.after]
         resampled[~good] = np.nan
         if good.any():
             known = np.flatnonzero(usable)
