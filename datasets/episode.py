@@ -16,6 +16,7 @@ from bodydouble.datasets.hand_head_poses import HandHeadPoses, human_poses
 from bodydouble.datasets.images import Image, StoredImages
 from bodydouble.datasets.quality import grade
 from bodydouble.datasets.segments import Segment
+from bodydouble.datasets.stored_videos import StoredVideos
 from bodydouble.gates import Gate
 from bodydouble.hand_pose.human_motion import HumanMotion
 from bodydouble.hand_pose.landmarks import Landmarks
@@ -94,7 +95,7 @@ class Episode:
     quality: Mapping[str, Gate]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     grade: str = ""
-    images: StoredImages | None = None
+    images: StoredImages | StoredVideos | None = None
     segments: tuple[Segment, ...] = ()
     poses: HandHeadPoses = field(default_factory=HandHeadPoses)
     """The person's are worked out where they are not given."""

@@ -70,14 +70,22 @@ def encode_jpeg(rgb: Image, *, quality: int = 90, max_side: int | None = None) -
     """Return the JPEG bytes of an RGB uint8 image (H, W, 3), shrunk first so that no side is longer than ``max_side`` pixels."""
     import cv2
 
-    longest = max(rgb.shape[:2])
-    if max_side is not None and longest > max_side:
-        size = tuple(max(1, round(side * max_side / longest)) for side in (rgb.shape[1], rgb.shape[0]))
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    rgb = shrunk(rgb, max_side)
     done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise DataError(f"an image of shape {rgb.shape} could not be encoded as JPEG")
     return bytes(data)
+
+
+def shrunk(rgb: Image, max_side: int | None) -> Image:
+    """Return an image (H, W, 3) of which no side is longer than ``max_side`` px; None keeps it."""
+    import cv2
+
+    longest = max(rgb.shape[:2])
+    if max_side is None or longest <= max_side:
+        return rgb
+    size = tuple(max(1, round(side * max_side / longest)) for side in (rgb.shape[1], rgb.shape[0]))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
 
 
 def decode_jpeg(data: bytes, *, at_least: tuple[int, int] | None = None, source: str = "image") -> Image:

@@ -27,8 +27,9 @@ from bodydouble.capture.settings import ConsentSettings
 from bodydouble.datasets.camera_track import track_cameras
 from bodydouble.datasets.consent import Consent
 from bodydouble.datasets.episode import Episode, RecordingInfo
-from bodydouble.datasets.episode_file import FrameImage, write_episode
+from bodydouble.datasets.episode_file import write_episode
 from bodydouble.datasets.hand_head_poses import HandHeadPoses, human_poses, robot_poses
+from bodydouble.datasets.image_writing import FrameImage, ImageEncoding
 from bodydouble.datasets.images import encode_jpeg
 from bodydouble.datasets.locating import locate_cameras, tag_map_path
 from bodydouble.datasets.measure import quality_figures
@@ -79,6 +80,8 @@ class ProcessSettings:
     workers: int | None = None
     image_max_side: int | None = 960
     """px of the stored images' longer side; None keeps their size."""
+    images: ImageEncoding = "jpeg"
+    """JPEG a frame in the file, or H.264 videos beside it."""
     tag_map: Path | None = None
     """Where the tags of the room are, instead of the recording's own tag_map.toml; tells where moving cameras were."""
 
@@ -134,7 +137,9 @@ def process(
     )
     # Closed also after an error: a decoding thread that outlives the interpreter aborts the process.
     with closing(_images(recording, frame_sets, settings.image_max_side)) as images:
-        write_episode(out, episode, images=images, force=force, progress=lambda done, total: progress("write", done, total))
+        write_episode(
+            out, episode, images=images, encoding=settings.images, force=force, progress=lambda done, total: progress("write", done, total)
+        )
     return episode
 
 

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from bodydouble.datasets.consent import Consent
-from bodydouble.datasets.episode_file import UNREADABLE, open_episode_file, read_consent, read_gate
+from bodydouble.datasets.episode_file import UNREADABLE, open_episode_file
 from bodydouble.datasets.exports.export_settings import ExportSettings
 from bodydouble.datasets.exports.samples import joint_rows
 from bodydouble.datasets.quality import GRADES
+from bodydouble.datasets.stored_groups import read_consent, read_gate
 from bodydouble.errors import BodydoubleError, DataError, UnknownNameError, UsageError
 
 SAME_RATE = 0.02
