@@ -90,6 +90,7 @@ class StoredVideos:
     def __init__(self, path: Path, cameras: tuple[str, ...]) -> None:
         self.path, self.cameras = Path(path), cameras
         self._readers: dict[str, _Reader] = {}
+        self._inherited: dict[str, _Reader] = {}
         self._pid = 0
 
     def read(self, camera: str, frame: int, *, at_least: tuple[int, int] | None = None) -> Image | None:
@@ -100,7 +101,8 @@ class StoredVideos:
         if camera not in self.cameras:
             raise UnknownNameError("camera", camera, f"the images of {self.path.name}", self.cameras)
         if self._pid != os.getpid():
-            self._readers, self._pid = {}, os.getpid()
+            # A decoder that was opened before a fork must be neither used nor closed: it would wait for threads that are not there.
+            self._inherited, self._readers, self._pid = self._readers, {}, os.getpid()
         if camera not in self._readers:
             self._readers[camera] = _Reader(self.path, camera)
         return self._readers[camera].read(frame)
@@ -112,13 +114,14 @@ class StoredVideos:
 
     def close(self) -> None:
         """Close what this process has open; it opens again when needed."""
-        if self._pid == os.getpid():
-            for reader in self._readers.values():
-                reader.close()
+        if self._pid != os.getpid():
+            return
+        for reader in self._readers.values():
+            reader.close()
         self._readers = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "cameras": self.cameras, "_readers": {}, "_pid": 0}
+        return {"path": self.path, "cameras": self.cameras, "_readers": {}, "_inherited": {}, "_pid": 0}
 
 
 class _Reader:

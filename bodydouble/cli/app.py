@@ -28,6 +28,8 @@ VERBS = {
     "robots": "List robots, check a robot's file, or draft one from its URDF or MJCF.",
     "inspect": "Show what is in an episode.",
     "validate": "Check episodes against the schema and its rules.",
+    "export": "Export episodes for training: LeRobot, GR00T, robomimic, ALOHA, EgoDex, motion tracking, Rerun, BVH.",
+    "dataset": "Show, merge and thin exports.",
     "render": "Make a preview video: cameras with skeleton beside the robot.",
     "demo": "Run the whole way on the real sample recording.",
 }

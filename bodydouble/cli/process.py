@@ -50,6 +50,7 @@ def process(
         None, metavar="M", help="The person's height in m; estimated from several cameras, else assumed 1.73."
     ),
     workers: int | None = typer.Option(None, metavar="N", min=1, help="Cameras detected at the same time; by default one a core."),
+    images: str = typer.Option("jpeg", help="jpeg keeps one image a frame in the episode; h264 makes small videos beside it."),
     force: bool = typer.Option(False, "--force", help="Replace the episode if it exists."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object a program can read."),
 ) -> None:
@@ -60,10 +61,13 @@ def process(
     Example: bodydouble process demo/recording -o episode.h5 --cameras cam01,cam02,cam04
     """
     from bodydouble.capture import open_recording
+    from bodydouble.datasets.image_writing import IMAGE_ENCODINGS
     from bodydouble.datasets.pipeline import ProcessSettings
     from bodydouble.datasets.pipeline import process as run
-    from bodydouble.errors import FileExistsUsageError, UsageError
+    from bodydouble.errors import FileExistsUsageError, UnknownNameError, UsageError
 
+    if images not in IMAGE_ENCODINGS:
+        raise UnknownNameError("value", images, "--images", IMAGE_ENCODINGS)
     if out.exists() and not force:
         raise FileExistsUsageError(out)
     if out.is_dir():
@@ -73,7 +77,7 @@ def process(
     began = time.monotonic()
     settings = ProcessSettings(
         robot=robot, rig=Path(rig) if rig and rig != "none" else None, ignore_rig=rig == "none", cameras=chosen,
-        start=start, stop=stop, stature=stature, workers=workers, tag_map=tag_map,
+        start=start, stop=stop, stature=stature, workers=workers, tag_map=tag_map, images=images,  # type: ignore[arg-type]
     )  # fmt: skip
     with stage_bars(STAGE_TEXTS, shown=not as_json) as progress:
         episode = run(open_recording(recording), out, settings, force=force, progress=progress)
