@@ -32,7 +32,7 @@ class EpisodeHeader:
 
     path: Path
     identity: str
-    """SHA-256 over the stored motion, its times and its source: the same for the same episode under any file name."""
+    """SHA-256 over robot, stored motion, its times and its source: the same for the same episode under any file name."""
     source: str
     """The recording that it was made of, or that its parents were: train and validation sets must not share one."""
     task: str
@@ -86,7 +86,11 @@ def read_header(path: Path) -> EpisodeHeader:
             sizes = {name: _pair(data.attrs["image_size"]) for name, data in images.items() if "image_size" in data.attrs}
             said = recording.attrs
             digest = hashlib.sha256(file["robot/positions"][()].tobytes() + times.tobytes())
-            digest.update(json.dumps([provenance.get("videos"), provenance.get("recording"), provenance.get("parent_episode")]).encode())
+            digest.update(
+                json.dumps(
+                    [robot["robot"], provenance.get("videos"), provenance.get("recording"), provenance.get("parent_episode")]
+                ).encode()
+            )
             return EpisodeHeader(
                 path=Path(path), identity=digest.hexdigest(), source=_source(provenance, said), task=str(file.attrs["task"]),
                 grade=str(file.attrs["grade"]), robot=json.loads(robot["robot"]), joint_names=tuple(json.loads(robot["joint_names"])),

@@ -1,0 +1,108 @@
+"""Exports appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bodydouble.datasets.exports.building import INDEX, building_export, read_index, write_index
+from bodydouble.errors import BodydoubleError, DataError, FileExistsUsageError, UsageError
+
+
+def build(out: Path, text: str = "new", *, force: bool = False) -> None:
+    with building_export(out, folder=True, force=force) as partial:
+        (partial / "data").mkdir()
+        (partial / "data" / "a").write_text(text)
+        assert not out.exists() or force
+        write_index(partial, {"format": "test", "episodes": []})
+
+
+def test_nothing_is_under_the_final_name_before_the_end(tmp_path):
+    build(tmp_path / "out")
+    assert (tmp_path / "out" / "data" / "a").read_text() == "new"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_an_error_leaves_the_old_export_and_no_rest(tmp_path):
+    build(tmp_path / "out", "old")
+    def fail() -> None:
+        with building_export(tmp_path / "out", folder=True, force=True) as partial:
+            (partial / "b").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert (tmp_path / "out" / "data" / "a").read_text() == "old"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_an_export_is_replaced_only_when_asked_and_other_folders_never(tmp_path):
+    build(tmp_path / "out", "old")
+    with pytest.raises(FileExistsUsageError):
+        build(tmp_path / "out")
+    build(tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "data" / "a").read_text() == "new"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError, match="is no export"):
+        build(tmp_path / "mine", force=True)
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+
+
+def test_two_exports_to_one_folder_do_not_mix(tmp_path):
+    with building_export(tmp_path / "out", folder=True) as partial:
+        with pytest.raises(UsageError, match="another process is writing"), building_export(tmp_path / "out", folder=True):
+            pass
+        (partial / "a").write_text("first")
+        write_index(partial, {"format": "test", "episodes": []})
+    assert (tmp_path / "out" / "a").read_text() == "first"
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path):
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom bodydouble.datasets.exports.building import building_export\n"
+        "with building_export(Path(sys.argv[1]), folder=True) as partial:\n    (partial / 'half').write_text('x')\n    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code, str(tmp_path / "out")], check=False)
+    assert done.returncode == -9
+    assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out.partial" / "half").exists()
+    build(tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["a", INDEX]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(BodydoubleError, match="cannot be written"):
+        build(tmp_path / "closed" / "out")
+
+
+def test_a_file_where_a_folder_is_needed_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="is a file"):
+        build(tmp_path / "file")
+    with pytest.raises(BodydoubleError, match="a file stands where a folder is needed"):
+        build(tmp_path / "file" / "out")
+
+
+def test_the_index_tells_an_export_from_anything_else(tmp_path):
+    build(tmp_path / "out")
+    assert read_index(tmp_path / "out")["format"] == "test"
+    with pytest.raises(UsageError, match="does not exist"):
+        read_index(tmp_path / "none")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UsageError, match="is no export"):
+        read_index(tmp_path / "other")
+    (tmp_path / "out" / INDEX).write_text(json.dumps([1]))
+    with pytest.raises(DataError, match="damaged"):
+        read_index(tmp_path / "out")
+    (tmp_path / "text.hdf5").write_text("x")
+    with pytest.raises(UsageError, match="is no export"):
+        read_index(tmp_path / "text.hdf5")
