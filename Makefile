@@ -60,7 +60,7 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-for-development: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[test,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[test,dev,rerun]'
 	@touch $@ $(VENV)/installed
 
 # This torch has a build for processors on Python 3.11; another one brings gigabytes of GPU code. Elsewhere the tests of simulated people are skipped.

@@ -19,7 +19,7 @@ def new_hdf5_file(path: Path) -> Iterator[tuple[Any, Callable[[], None]]]:
     """
     import h5py
 
-    with _interruptions_held() as let_through, GuardedFile(path) as guarded:
+    with interruptions_held() as let_through, GuardedFile(path) as guarded:
 
         def check() -> None:
             guarded.check()
@@ -31,7 +31,7 @@ def new_hdf5_file(path: Path) -> Iterator[tuple[Any, Callable[[], None]]]:
 
 
 @contextmanager
-def _interruptions_held() -> Iterator[Callable[[], None]]:
+def interruptions_held() -> Iterator[Callable[[], None]]:
     """Hold Ctrl-C and the like back, and give a function that lets one through that came.
 
     HDF5 calls ``GuardedFile`` in the middle of its own work: an exception that a signal raises there is a failed write to it.
