@@ -24,7 +24,7 @@ def run(name: str, *arguments: object, cache: Path) -> str:
 
 
 def test_there_are_examples_and_all_of_them_are_run_here():
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05"]
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -84,3 +84,9 @@ def test_a_new_robot_is_drafted_checked_and_moved(sample_run, tmp_path):
     for task in ("left_palm_position", "right_palm_position", "left_index_tip_position"):
         assert float(re.search(rf"{task}: ([\d.]+) mm", out)[1]) < 30
     assert (tmp_path / "stranger.toml").is_file()
+
+
+def test_an_episode_is_read_frame_by_frame_and_exported(sample_run, tmp_path):
+    out = run("06_*.py", sample_run.episode, tmp_path, cache=sample_run.cache)
+    assert "action (16, 78)" in out
+    assert "finite everywhere: True" in out

@@ -69,6 +69,15 @@ def test_workers_open_their_own_files(two_episodes, method):
     assert pickle.loads(pickle.dumps(frames))[5]["state"].tolist() == here
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_data_loader_of_torch_gets_every_frame_once(two_episodes, method):
+    torch = pytest.importorskip("torch", reason="torch (of the extra 'simulate') is not installed")
+    frames = EpisodeFrames(two_episodes, cameras=("wide",), horizon=2)
+    loader = torch.utils.data.DataLoader(frames, batch_size=3, shuffle=True, num_workers=2, multiprocessing_context=method)
+    seen = [(int(episode), int(frame)) for batch in loader for episode, frame in zip(batch["episode"], batch["frame"], strict=True)]
+    assert sorted(seen) == [(episode, frame) for episode in range(2) for frame in range(4)]
+
+
 def test_no_more_files_are_open_than_allowed(written_episode, tmp_path):
     paths = []
     for number in range(6):
