@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -54,6 +55,11 @@ def summary(episode: Episode) -> dict[str, Any]:
         "duration_s": episode.duration_s,
         "cameras": list(episode.cameras),
         "grade": episode.grade,
+        "operator": episode.recording.operator,
+        "consent": dataclasses.asdict(episode.recording.consent),
+        "licence": episode.recording.licence,
+        "privacy": episode.recording.privacy,
+        "segments": [dataclasses.asdict(segment) for segment in episode.segments],
         "masks": masks(episode),
         "quality": {name: gate.as_dict() for name, gate in episode.quality.items()},
         "provenance": dict(episode.provenance),
@@ -82,6 +88,9 @@ def _print(path: Path, episode: Episode) -> None:
         Text.assemble("Robot  ", f"{episode.trajectory.robot}, {joints} actuated joints, positions in frame '{episode.trajectory.frame}'")
     )
     console.print(Text.assemble("Grade  ", grade_text(episode.grade)))
+    console.print(Text(f"Rights {rights_text(episode)}"))
+    for segment in episode.segments:
+        console.print(Text(f"       {segment.start_s:.2f} to {segment.stop_s:.2f} s: {segment.text}"))
     for text in assumed_texts(episode.assumed):
         console.print(Text(f"       assumed, not measured: {text}", style="yellow"))
     console.print()
@@ -95,6 +104,16 @@ def _print(path: Path, episode: Episode) -> None:
     if flagged:
         console.print(Text("Flagged frames: " + ", ".join(f"{name} {count}" for name, count in flagged.items())))
     console.print(provenance_tree(episode.provenance))
+
+
+def rights_text(episode: Episode) -> str:
+    """Return whose data these are and what may be done with them, in words."""
+    info = episode.recording
+    consent = info.consent.version or info.consent.statement or "no consent recorded"
+    scope = f" for {', '.join(info.consent.scope)}" if info.consent.scope else ""
+    until = f" until {info.consent.expires}" if info.consent.expires else ""
+    person = f"{info.operator}; " if info.operator else ""
+    return f"{person}consent: {consent}{scope}{until}; licence: {info.licence or 'none recorded'}; persons in the images: {info.privacy}"
 
 
 def joints_table(trajectory: RobotTrajectory) -> Any:
