@@ -24,7 +24,7 @@ FORMATS = "lerobot, gr00t, robomimic, aloha, egodex, motion, rerun or bvh"
 def export(
     format_name: str = typer.Argument(..., metavar="FORMAT", help=f"One of {FORMATS}.", show_default=False),
     episodes: list[Path] = typer.Argument(..., metavar="EPISODE...", help="Episode files.", show_default=False),
-    out: Path = typer.Option(..., "-o", "--out", metavar="OUT", help="Folder to make, or file for robomimic (.hdf5).", show_default=False),
+    out: Path = typer.Option(..., "-o", "--out", metavar="OUT", help="Folder to make; for robomimic a file (.hdf5).", show_default=False),
     rate_hz: float | None = typer.Option(
         None, "--rate-hz", metavar="R", help="Frames a second; by default the format's own, else the episodes'.", show_default=False
     ),
@@ -62,8 +62,6 @@ def export(
     chosen = export_format(format_name)
     settings = _settings(rate_hz, cameras, image_size, joints, state, action, frame, codec, min_grade, filters, allow_unconsented)
     check_settings(chosen, settings)
-    if chosen.suffix and out.suffix != chosen.suffix:
-        _refuse_suffix(format_name, out, chosen.suffix)
     plan = plan_export(format_name, episodes, settings, own_rate_hz=chosen.own_rate_hz, images=chosen.images)
     if dry_run:
         _tell(plan, None, as_json)
@@ -73,12 +71,6 @@ def export(
     with stage_bars({"export": f"Exporting to {format_name}"}, shown=not as_json) as progress:
         index = run(plan, out, force=force, progress=lambda done, total: progress("export", done, total))
     _tell(plan, (out, sum(entry["samples"] for entry in index["episodes"])), as_json)
-
-
-def _refuse_suffix(format_name: str, out: Path, suffix: str) -> None:
-    from bodydouble.errors import UsageError
-
-    raise UsageError(f"the format '{format_name}' is one file that ends in {suffix}, not {out.name}; e.g. -o {out.with_suffix(suffix)}.")
 
 
 def _settings(

@@ -48,7 +48,7 @@ class ExportFormat:
     folder: bool = True
     """False: one file."""
     suffix: str = ""
-    """That the file should have, e.g. ".hdf5"."""
+    """That such a file usually has, e.g. ".hdf5"."""
     own_rate_hz: float | None = None
     """Where nobody chooses; None: the episodes' rate."""
     images: bool = True

@@ -83,7 +83,7 @@ def _person(episode: OpenedEpisode) -> Iterator[Check]:
         points, observed = motion.landmarks[:, rows], (motion.landmark_source[:, rows] == Source.OBSERVED).mean(axis=1) >= 0.5
         same = _repeats(points) & observed[1:] & observed[:-1]
         yield from _complain(f"human/landmarks of the {part} are the same", longest_hold(same, episode.times_s))
-    seen: BoolArray = (motion.landmark_source == Source.OBSERVED).any(axis=1)  # beyond the last sight of a person nothing new is known
+    seen = np.asarray((motion.landmark_source == Source.OBSERVED).any(axis=1))  # beyond the last sight of a person nothing new is known
     for name, values in {"link_poses": motion.link_poses, "joint_angles": motion.joint_angles}.items():
         same = _repeats(values.reshape(len(values), -1, 1)) & seen[1:] & seen[:-1]
         if values.size:

@@ -44,8 +44,9 @@ def image_lag(episode: OpenedEpisode, camera: str) -> Lag:
     run = np.cumsum(~images.follows, dtype=np.intp)
     moved = np.stack([_shifted(pixels, run, int(shift)) for shift in shifts])
     # The same landmarks at every shift, or their number would decide.
-    usable: BoolArray = (np.isfinite(moved) & (moved >= 0) & (moved <= np.array(images.grey.shape[:0:-1]) - 1)).all(axis=(0, 3))
-    told: BoolArray = usable.any(axis=1)
+    inside = np.isfinite(moved) & (moved >= 0) & (moved <= np.array(images.grey.shape[:0:-1]) - 1)
+    usable = np.asarray(inside.all(axis=(0, 3)))
+    told = np.asarray(usable.any(axis=1))
     if not told.any():
         return UNKNOWN
     length = min(WINDOW_S, float(np.ptp(times[told])) / LEAST_WINDOWS + 1e-9)

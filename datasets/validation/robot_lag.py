@@ -23,7 +23,7 @@ def robot_lag(times_s: FloatArray, robot: FloatArray, human: FloatArray) -> Lag:
     """Return by how much hands ``robot`` (2, T, 3) m are later than ``human`` (2, T, 3) m, each seen from its own pelvis."""
     if len(times_s) < 3:
         return UNKNOWN
-    shifts = np.arange(-round(FARTHEST_S / STEP_S), round(FARTHEST_S / STEP_S) + 1) * STEP_S
+    shifts: FloatArray = np.linspace(-FARTHEST_S, FARTHEST_S, 2 * round(FARTHEST_S / STEP_S) + 1, dtype=np.float64)
     block = np.floor((times_s - times_s[0]) / BLOCK_S).astype(int)
     sums = np.zeros((block[-1] + 1, 2, len(shifts)))
     # The same frames at every shift: those from which none leads out of the recording.
