@@ -12,6 +12,9 @@ from bodydouble.datasets.exports.export_plan import EpisodeHeader, ExportPlan
 from bodydouble.datasets.exports.samples import Samples
 from bodydouble.progress import Progress, silent
 
+TRAINER_SETTINGS = ("joints", "state", "action", "frame", "cameras", "image_size", "rate_hz")
+"""Settings that a format for trainers heeds; those with videos also "codec"."""
+
 Entry = dict[str, Any]
 """One episode's line in the index: "identity", "source", "task", "grade", "frames", "licence", ..., and "stored", what the format needs to find it again."""
 
@@ -53,5 +56,5 @@ class ExportFormat:
     """Where nobody chooses; None: the episodes' rate."""
     images: bool = True
     """Whether it can hold images at all."""
-    takes: tuple[str, ...] = ("joints", "state", "action", "frame", "cameras", "image_size", "rate_hz")
+    takes: tuple[str, ...] = TRAINER_SETTINGS
     """Settings that it heeds; another one that is set is an error."""

@@ -10,7 +10,7 @@ from typing import Any
 import bodydouble
 from bodydouble.datasets.episode_file import read_episode
 from bodydouble.datasets.exports.building import building_export, check_export_may_be_made, read_index, write_index
-from bodydouble.datasets.exports.export_format import Entry, ExportFormat, Writer
+from bodydouble.datasets.exports.export_format import TRAINER_SETTINGS, Entry, ExportFormat, Writer
 from bodydouble.datasets.exports.export_plan import EpisodeHeader, ExportPlan
 from bodydouble.datasets.exports.export_settings import ExportSettings, QualityFilter
 from bodydouble.datasets.exports.formats import export_format
@@ -25,7 +25,7 @@ SHARED = ("format", "robot", "joint_names", "rate_hz", "cameras", "settings")
 def check_settings(chosen: ExportFormat, settings: ExportSettings) -> None:
     """Raise UsageError where a setting was chosen that the format cannot heed."""
     plain = ExportSettings()
-    for name in ("joints", "state", "action", "frame", "cameras", "image_size", "rate_hz"):
+    for name in (*TRAINER_SETTINGS, "codec"):
         if getattr(settings, name) != getattr(plain, name) and name not in chosen.takes:
             option = name.replace("_", "-")
             raise UsageError(f"the format '{chosen.name}' has no use for --{option}; leave it out, or choose another format.")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bodydouble.datasets.exports.export_format import ExportFormat
+from bodydouble.datasets.exports.export_format import TRAINER_SETTINGS, ExportFormat
 from bodydouble.datasets.exports.export_plan import EpisodeHeader
 from bodydouble.datasets.exports.lerobot_card import write_card
 from bodydouble.datasets.exports.lerobot_features import ACTION, BASE, IMAGES, STATE, Numbers, mask_of
@@ -44,7 +44,8 @@ def parts_of(names: tuple[str, ...], groups: Mapping[str, tuple[str, ...]]) -> t
     members: dict[str, list[int]] = {}
     for row, name in enumerate(names):
         members.setdefault(_part(name, groups), []).append(row)
-    order, slices = [], {}
+    order: list[int] = []
+    slices: Slices = {}
     for part, rows in members.items():
         slices[part] = (len(order), len(order) + len(rows))
         order.extend(rows)
@@ -153,4 +154,5 @@ FORMAT = ExportFormat(
     description="LeRobot dataset v2.1 with GR00T's modality.json: state and action by group of joints, a sentence a frame",
     writer=Gr00tWriter,
     verify=verify,
+    takes=(*TRAINER_SETTINGS, "codec"),
 )

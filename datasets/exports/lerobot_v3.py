@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bodydouble.datasets.exports.export_format import ExportFormat
+from bodydouble.datasets.exports.export_format import TRAINER_SETTINGS, ExportFormat
 from bodydouble.datasets.exports.lerobot_card import write_card
 from bodydouble.datasets.exports.lerobot_features import IMAGES
 from bodydouble.datasets.exports.lerobot_statistics import FIGURES, Statistics, combine
@@ -101,4 +101,5 @@ FORMAT = ExportFormat(
     description="LeRobot dataset v3.0: parquet tables and one video a camera (H.264 or AV1)",
     writer=LeRobotV3Writer,
     verify=verify,
+    takes=(*TRAINER_SETTINGS, "codec"),
 )

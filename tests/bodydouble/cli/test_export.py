@@ -92,6 +92,7 @@ def test_a_wrong_option_is_one_sentence(episodes, tmp_path, options, message):
 
 def test_a_format_refuses_what_it_has_no_use_for(episodes, tmp_path):
     assert "no use for --cameras" in run("export", "motion", *episodes, "-o", tmp_path / "out", "--cameras", "wide", code=2).stderr
+    assert "no use for --codec" in run("export", "aloha", *episodes, "-o", tmp_path / "out", "--codec", "av1", code=2).stderr
     assert "Did you mean 'lerobot'" in run("export", "lerobt", *episodes, "-o", tmp_path / "out", code=2).stderr
 
 
