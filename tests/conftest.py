@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,12 @@ import pytest
 
 from bodydouble import assets
 from bodydouble.errors import BodydoubleError
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs under test, which a suite that was started in the background would have them ignore."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
