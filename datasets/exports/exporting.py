@@ -47,10 +47,15 @@ def export(plan: ExportPlan, out: Path, *, force: bool = False, progress: Progre
         entries: list[Entry] = []
         done = 0
         for header in plan.kept:
-            entries.append(_added(writer, plan, header, lambda frame, total, start=done: progress(start + frame, plan.frames)))  # type: ignore[misc]
+            entries.append(_added(writer, plan, header, _part(progress, done, header.frames, plan.frames)))
             done += header.frames
             progress(done, plan.frames)
         return _finish(chosen, writer, partial, _index(plan, entries))
+
+
+def _part(progress: Progress, start: int, frames: int, total: int) -> Progress:
+    """Return the progress of one episode's samples as that of all stored frames."""
+    return lambda done, count: progress(start + frames * done / max(count, 1), total)
 
 
 def _hint(plan: ExportPlan) -> str:
