@@ -22,7 +22,8 @@ SUFFIX = ".mp4"
 _TICK = Fraction(1, 90_000)
 """Of the container's clock: a frame's time at 30 Hz is a whole number of them."""
 _OPTIONS = {"preset": "veryfast", "crf": "16", "threads": "1", "bf": "0", "sc_threshold": "0", "rc-lookahead": "0"}
-"""No frames are shown in another order than they are stored, so that the n-th packet is the n-th frame; one thread, so that the bytes are always the same."""
+"""No frames are shown in another order than they are stored, so that the n-th packet is the n-th frame; one thread and no
+look-ahead, so that the bytes are always the same: with it, x264 decided otherwise for the same frames in one process of four."""
 
 
 @dataclass(frozen=True)
