@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
+import hashlib
 import os
+import re
 import secrets
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,15 +28,17 @@ def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; on success sync it and rename it to ``path``.
 
     The temporary name is unique a call (two processes may write the same target; the last rename wins) and ends in
-    ``.partial``. On any error, Ctrl-C included, it is removed and the old file stays. With ``new`` the target must still be free at the
+    ``.partial``. On any error, Ctrl-C included, it is removed and the old file stays; what a process that was killed left beside ``path`` is
+    removed by the next one that writes it. With ``new`` the target must still be free at the
     end, so that of two processes that both found it free the later one loses nothing of the earlier one's.
 
     Raises: OutOfSpaceError when the disk is full; BodydoubleError when the folder cannot be written; FileExistsUsageError with ``new``.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{_here()}{secrets.token_hex(3)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
         yield partial
         with partial.open("rb") as handle:
             os.fsync(handle.fileno())
@@ -46,6 +52,37 @@ def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # an unwritable parent must not hide the error that says so
             partial.unlink(missing_ok=True)
+
+
+@functools.cache
+def _here() -> str:
+    """Return six hex digits for where process numbers mean the same: this host and, in a container, its own table of processes."""
+    try:
+        table = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        table = 0
+    return hashlib.sha256(f"{socket.gethostname()} {table}".encode()).hexdigest()[:6]
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary files of ``path`` whose process ran here and is no more; those of other hosts and of living processes stay."""
+    own = re.compile(rf"\.{re.escape(path.name)}\.([1-9][0-9]{{0,8}})-{_here()}[0-9a-f]{{6}}\.partial")
+    with suppress(OSError), os.scandir(path.parent) as entries:  # an unreadable folder must not keep anyone from writing
+        for entry in entries:
+            found = own.fullmatch(entry.name)
+            if found and not _runs(int(found[1])):
+                with suppress(OSError):  # another process was quicker
+                    os.unlink(entry.path)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's, so it is there
+        return True
+    return True
 
 
 def _rename_to_free(partial: Path, path: Path) -> None:
@@ -88,6 +125,15 @@ def check_can_be_written(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
+        if error.errno in (
+            errno.ENOENT,
+            errno.EINVAL,
+            errno.ENXIO,
+            errno.EOPNOTSUPP,
+        ):  # /proc and the like, whose message is of the trial's name
+            raise BodydoubleError(
+                f"{path} cannot be written: {path.parent} takes no new files ({error.strerror}). Choose another output folder."
+            ) from error
         raise_for_os_error(error, path)
 
 

@@ -1,4 +1,5 @@
 import errno
+import os
 import resource
 import subprocess
 import sys
@@ -160,3 +161,74 @@ def test_a_target_below_a_file_is_refused_before_any_work(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(BodydoubleError, match="a file stands where a folder is needed"):
         check_can_be_written(tmp_path / "file" / "episode.h5")
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from bodydouble.atomic import replacing
+with replacing(Path(sys.argv[1])) as partial:
+    partial.write_text("half")
+    print("in", flush=True)
+    time.sleep(60)
+"""
+
+
+def holding(target: Path) -> "subprocess.Popen[str]":
+    """Start a process that is in the middle of writing ``target``."""
+    other = subprocess.Popen([sys.executable, "-c", HOLD, str(target)], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "in\n"
+    return other
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_write_of_that_name_alone(tmp_path: Path) -> None:
+    killed = [holding(tmp_path / name) for name in ("a.txt", "other.txt")]
+    for process in killed:
+        process.kill()
+        process.communicate(timeout=30)
+    left = names_in(tmp_path)
+    assert len(left) == 2
+    write_atomically(tmp_path / "a.txt", b"new")
+    assert names_in(tmp_path) == [next(name for name in left if name.startswith(".other.txt.")), "a.txt"]
+
+
+def test_what_another_process_is_writing_is_left_to_it(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    other = holding(target)
+    try:
+        before = names_in(tmp_path)
+        write_atomically(target, b"new")
+        assert names_in(tmp_path) == [*before, "a.txt"]
+    finally:
+        other.kill()
+        other.communicate(timeout=30)
+
+
+def test_what_a_process_of_another_host_or_user_is_writing_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with replacing(tmp_path / "a.txt") as partial:
+        partial.write_text("x")
+        number, token = partial.name.split(".")[3].split("-")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(30)
+    elsewhere = tmp_path / f".a.txt.{gone.pid}-{'0' * 6 if token[:6] != '0' * 6 else '1' * 6}{token[6:]}.partial"
+    own = tmp_path / f".a.txt.{number}-{token[:6]}abcdef.partial"
+    for path in (elsewhere, own):
+        path.write_text("half")
+
+    def refuse(process: int, number: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "kill", refuse)
+    write_atomically(tmp_path / "a.txt", b"new")
+    assert elsewhere.exists()
+    assert own.exists()
+
+
+def test_a_folder_that_takes_no_files_is_named_and_not_the_file_it_was_tried_with() -> None:
+    if not Path("/proc/self").exists():
+        pytest.skip("no /proc here")
+    with pytest.raises(
+        BodydoubleError, match=r"^/proc/x\.h5 cannot be written: /proc takes no new files \(.*\)\. Choose another output folder\.$"
+    ):
+        check_can_be_written(Path("/proc/x.h5"))
