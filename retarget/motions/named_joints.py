@@ -43,6 +43,7 @@ def read_named_joints(path: Path, rate_hz: float | None = None, names: Path | No
     ("z up"), rate_hz. Raises: DataError for an array that is not of this kind; UsageError where names or the rate are not known.
     """
     places = _load(path)
+    check_numbers(path, places)
     described = _description(path, names, places.shape[1])
     notes: list[str] = []
     if described is not None:
@@ -62,7 +63,6 @@ def read_named_joints(path: Path, rate_hz: float | None = None, names: Path | No
             raise UsageError(f"{path} does not say how many frames a second it has; pass --rate-hz with the rate of the recording.")
         rate = 1.0
     rate = checked_rate(rate, "--rate-hz" if rate_hz is not None else str(described.path) if described else str(path))
-    check_numbers(path, places)
     capture = JointCapture(
         joint_names, evenly(len(places), rate), places,
         metres=described.metres if described else None, axes=described.axes if described else None,

@@ -157,3 +157,11 @@ def test_a_unit_of_the_wrong_kind_and_a_json_too_deep_to_read_are_told(tmp_path:
     names.write_text("[" * 100_000)
     with pytest.raises(DataError, match="is not valid JSON"):
         read_named_joints(path, names=names)
+
+
+def test_an_infinite_value_in_a_hand_is_one_sentence_without_warnings(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    places = np.random.default_rng(0).normal(size=(5, 21, 3))
+    places[3] = np.inf
+    with pytest.raises(DataError, match=r"walk\.npy holds an infinite value in frame 4; the file is damaged"):
+        read_named_joints(saved(tmp_path, places=places), 30.0)
+    assert [str(warning.message) for warning in recwarn] == []
