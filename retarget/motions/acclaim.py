@@ -17,6 +17,10 @@ FloatArray = npt.NDArray[np.float64]
 
 INCH = 0.0254
 """m. ASF lengths are in inches times the unit line's ``length``: metres = value / length * INCH."""
+LONG_FRAMES = 60
+"""Fewer frames do not show whether angles are too small for their unit."""
+TRAVEL_M, STEP, SWING, SWINGING = 0.5, 0.3, 1.5, 3
+"""What nobody does with joints that stay within 3 degrees: go TRAVEL_M while one swings by STEP, or swing SWINGING of them by SWING of the unit."""
 END = "_end"
 """What the far end of a bone is called after the bone."""
 
@@ -49,9 +53,13 @@ def read_acclaim(amc: Path, asf: Path, rate_hz: float) -> JointCapture:
     Raises: DataError naming file and line for what cannot be read, is cut off or does not belong together.
     """
     skeleton = _read_asf(asf)
-    values = _read_amc(amc, skeleton)
+    text = text_of(amc, "AMC")
+    values = _read_amc(amc, text, skeleton)
     frames, bones = len(next(iter(values.values()))), skeleton.bones
-    unit = 1.0 if not skeleton.degrees else np.pi / 180
+    said = _angle_unit(text)
+    degrees = skeleton.degrees if said is None else said
+    _check_angle_unit(amc, skeleton, values, degrees, by_skeleton=said is None)
+    unit = 1.0 if not degrees else np.pi / 180
     local = np.broadcast_to(np.eye(3), (frames, len(bones), 3, 3)).copy()
     shifts = np.zeros((frames, 3))
     for row, bone in enumerate(bones):
@@ -177,9 +185,52 @@ def _ordered(text: str, root: _Bone, bones: dict[str, _Bone]) -> tuple[_Bone, ..
     return tuple(ordered)
 
 
-def _read_amc(path: Path, skeleton: _Skeleton) -> dict[str, FloatArray]:
+def _angle_unit(text: str) -> bool | None:
+    """Return whether an AMC's own head says :DEGREES (True) or :RADIANS (False); None where it says neither."""
+    for line in text.splitlines():
+        word = line.strip().upper()
+        if word in (":DEGREES", ":RADIANS"):
+            return word == ":DEGREES"
+        if word.isdigit():
+            break
+    return None
+
+
+def _check_angle_unit(path: Path, skeleton: _Skeleton, values: dict[str, FloatArray], degrees: bool, *, by_skeleton: bool) -> None:
+    """Raise DataError where angles (in the file's numbers) cannot be in the unit that they are said to be in."""
+    unit, other = ("degrees", "radians") if degrees else ("radians", "degrees")
+    said = f"says no unit of angles, and its skeleton says {unit}" if by_skeleton else f"says :{unit.upper()}"
+    remedy = f"it looks like {other}. Write :{other.upper()} at the head of the file, before its first frame."
+    turns = {
+        bone.name: values[bone.name][:, [column for column, freedom in enumerate(bone.freedoms) if freedom[0] == "r"]]
+        for bone in skeleton.bones
+        if bone.name in values
+    }
+    whole, joints = turns.pop("root", np.zeros((1, 0))), [angles for angles in turns.values() if angles.shape[1]]
+    largest = max((float(np.nanmax(np.abs(angles), initial=0.0)) for angles in joints), default=0.0)
+    if not degrees and largest > 4 * np.pi:
+        raise DataError(
+            f"{path} {said}, but its joints turn by up to {largest:.4g}, which is {largest / (2 * np.pi):.0f} times around: {remedy}"
+        )
+    if not degrees or not joints or len(joints[0]) < LONG_FRAMES:
+        return
+    if largest > np.pi or float(np.nanmax(np.abs(whole), initial=0.0)) > 2 * np.pi:
+        return
+    swings = np.concatenate([np.ptp(angles, axis=0) for angles in joints])
+    if int((swings > SWING).sum()) >= SWINGING or (_travel(skeleton, values) > TRAVEL_M and float(swings.max()) > STEP):
+        raise DataError(
+            f"{path} {said}, but in a motion of {len(joints[0])} frames no joint turns further than {largest:.2g} from rest: {remedy}"
+        )
+
+
+def _travel(skeleton: _Skeleton, values: dict[str, FloatArray]) -> float:
+    """Return how far (m) the root goes from one end of the motion's box to the other."""
+    columns = [column for column, freedom in enumerate(skeleton.bones[0].freedoms) if freedom[0] == "t"]
+    return float(np.linalg.norm(np.ptp(values["root"][:, columns], axis=0))) * skeleton.metres if "root" in values else 0.0
+
+
+def _read_amc(path: Path, text: str, skeleton: _Skeleton) -> dict[str, FloatArray]:
     """Return each moving bone's numbers (T, D). Frames that all list the same bones, as everywhere, are read as one block."""
-    text = text_of(path, "AMC")
     lines = [line for line in text.splitlines() if line.strip() and line.lstrip()[0] not in "#:"]
     starts = [row for row, line in enumerate(lines) if line.split()[0].isdigit()]
     if not starts:
@@ -213,4 +264,7 @@ def _read_amc(path: Path, skeleton: _Skeleton) -> dict[str, FloatArray]:
             values[name] = np.array([words[1:] for words in rows], dtype=np.float64).reshape(len(rows), count)
         except ValueError as error:
             raise DataError(f"{path}: bone '{name}' has a value that is not a number: {error}.") from None
+        if np.isinf(values[name]).any():
+            frame = int(np.isinf(values[name]).any(axis=1).argmax()) + 1
+            raise DataError(f"{path}: bone '{name}' has an infinite value in frame {frame}; the file is damaged.")
     return values

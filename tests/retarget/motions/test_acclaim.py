@@ -92,7 +92,7 @@ def test_radians_and_windows_line_ends_are_read(tmp_path: Path) -> None:
     (tmp_path / "arm.asf").write_text(
         ASF.replace("angle deg", "angle rad").replace("axis 0 0 90", f"axis 0 0 {np.pi / 2}").replace("\n", "\r\n")
     )
-    (tmp_path / "arm.amc").write_text(AMC.replace("90", str(np.pi / 2)).replace("\n", "\r\n"))
+    (tmp_path / "arm.amc").write_text(AMC.replace("90", str(np.pi / 2)).replace(":DEGREES", ":radians").replace("\n", "\r\n"))
     found = read_acclaim(tmp_path / "arm.amc", tmp_path / "arm.asf", 120.0)
     np.testing.assert_allclose(found.places[1, found.names.index("lower_end")], [-1, 6, 3], atol=1e-9)
 
@@ -164,3 +164,58 @@ def test_the_motion_of_a_skeleton_is_the_one_of_the_same_name(files: tuple[Path,
     amc.unlink()
     with pytest.raises(UsageError, match=r"skeleton without motion, and arm\.amc is not beside it"):
         motion_beside(asf)
+
+
+def numbered(frames: int, *, turn: float = 0.0, step: float = 0.0, head: str = "") -> str:
+    """Return an AMC whose three angles of the upper bone swing by ``turn`` to each side, and whose root goes by ``step`` a frame."""
+    rows = []
+    for frame in range(frames):
+        swing = " ".join(f"{turn * np.sin(0.2 * frame + phase):.5f}" for phase in (0, 1, 2))
+        rows.append(f"{frame + 1}\nroot {frame * step:.4f} 0 0 0 0 0\nupper {swing}\nlower 0\n")
+    return head + "".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("head", "skeleton", "degrees"),
+    [(":DEGREES\n", "deg", True), (":RADIANS\n", "deg", False), (":degrees\n", "rad", True), ("", "deg", True), ("", "rad", False)],
+)
+def test_the_unit_of_angles_is_the_motions_own_else_the_skeletons(tmp_path: Path, head: str, skeleton: str, degrees: bool) -> None:
+    asf = ASF.replace("angle deg", f"angle {skeleton}").replace("axis 0 0 90", f"axis 0 0 {90 if skeleton == 'deg' else np.pi / 2}")
+    (tmp_path / "arm.asf").write_text(asf)
+    (tmp_path / "arm.amc").write_text(f"{head}1\nroot 0 0 0 0 0 0\nupper 0 0 {90 if degrees else np.pi / 2}\nlower 0\n")
+    found = read_acclaim(tmp_path / "arm.amc", tmp_path / "arm.asf", 120.0)
+    np.testing.assert_allclose(found.places[0, found.names.index("lower")], [0, 4, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize("head", [":DEGREES\n", ""])
+@pytest.mark.parametrize(("turn", "step"), [(1.2, 0.0), (0.5, 0.5)])
+def test_angles_that_are_too_small_for_degrees_are_said_to_look_like_radians(
+    files: tuple[Path, Path], head: str, turn: float, step: float
+) -> None:
+    files[0].write_text(numbered(200, turn=turn, step=step, head=head))
+    said = "says :DEGREES" if head else "says no unit of angles, and its skeleton says degrees"
+    with pytest.raises(
+        DataError, match=rf"arm\.amc {said}, but in a motion of 200 frames no joint .* it looks like radians\. Write :RADIANS"
+    ):
+        read_acclaim(*files, 120.0)
+
+
+def test_angles_that_are_too_large_for_radians_are_said_to_look_like_degrees(files: tuple[Path, Path]) -> None:
+    files[0].write_text(numbered(3, turn=90.0, head=":RADIANS\n"))
+    with pytest.raises(DataError, match=r"arm\.amc says :RADIANS, but its joints turn by up to .* it looks like degrees\. Write :DEGREES"):
+        read_acclaim(*files, 120.0)
+
+
+@pytest.mark.parametrize(("frames", "turn", "step"), [(200, 0.3, 0.0), (200, 0.1, 0.5), (200, 5.0, 0.5), (30, 1.2, 0.5)])
+def test_somebody_who_stands_still_or_is_seen_briefly_keeps_the_unit_that_is_said(
+    files: tuple[Path, Path], frames: int, turn: float, step: float
+) -> None:
+    files[0].write_text(numbered(frames, turn=turn, step=step, head=":DEGREES\n"))
+    assert len(read_acclaim(*files, 120.0).times_s) == frames
+
+
+def test_an_infinite_angle_is_one_sentence_without_warnings(files: tuple[Path, Path], recwarn: pytest.WarningsRecorder) -> None:
+    files[0].write_text(AMC.replace("upper 0 0 90", "upper 0 0 inf"))
+    with pytest.raises(DataError, match=r"bone 'upper' has an infinite value in frame 2; the file is damaged"):
+        read_acclaim(*files, 120.0)
+    assert [str(warning.message) for warning in recwarn] == []
