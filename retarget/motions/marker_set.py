@@ -19,7 +19,7 @@ from bodydouble.retarget.motions.body_points import BodyPoints, SourceArray
 from bodydouble.retarget.motions.gaps import fill_gaps
 from bodydouble.retarget.motions.qualisys import Markers
 from bodydouble.retarget.motions.rotations import axes_along, known_rows, least_rotation, turned
-from bodydouble.retarget.motions.world_axes import METRES, to_z_up
+from bodydouble.retarget.motions.world_axes import METRES, body_size, fits_person, to_z_up
 from bodydouble.retarget.motions.zero_pose import LANDMARK_OF_POINT
 
 FloatArray = npt.NDArray[np.float64]
@@ -166,6 +166,14 @@ def body_of_markers(path: Path, markers: Markers, chosen: MarkerSet) -> MarkedBo
     return MarkedBody(
         BodyPoints(markers.times_s, places, sources, turns, sigma), tuple(_notes(markers, chosen, used, lacking)),
     )  # fmt: skip
+
+
+def likely_unit(path: Path, markers: Markers, chosen: MarkerSet) -> str | None:
+    """Return the unit in which a file's markers make a person; None for none. The offsets of a set are no markers' and don't grow with the unit."""
+    for unit in METRES:
+        if fits_person(body_size(body_of_markers(path, markers, chosen.model_copy(update={"unit": unit})).body.places)):
+            return unit
+    return None
 
 
 def _notes(markers: Markers, chosen: MarkerSet, used: set[str], lacking: set[str]) -> list[str]:

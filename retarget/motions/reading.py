@@ -13,7 +13,7 @@ from bodydouble.errors import DataError, UsageError
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
 from bodydouble.retarget.mapping import HUMAN_LINKS
-from bodydouble.retarget.motions.acclaim import motion_beside, read_acclaim, skeleton_beside
+from bodydouble.retarget.motions.acclaim import INCH, motion_beside, read_acclaim, skeleton_beside
 from bodydouble.retarget.motions.body_points import BodyPoints, observed
 from bodydouble.retarget.motions.body_size import body_size
 from bodydouble.retarget.motions.bvh import read_bvh
@@ -22,7 +22,7 @@ from bodydouble.retarget.motions.human_motion import Assumption, human_motion_of
 from bodydouble.retarget.motions.joint_capture import JointCapture, checked_rate
 from bodydouble.retarget.motions.joint_names import Recognised, recognise
 from bodydouble.retarget.motions.link_turns import link_turns, with_file_turns
-from bodydouble.retarget.motions.marker_set import body_of_markers, load_marker_set, recognise_set
+from bodydouble.retarget.motions.marker_set import MARKERS_FOLDER, body_of_markers, likely_unit, load_marker_set, recognise_set
 from bodydouble.retarget.motions.named_joints import read_named_joints
 from bodydouble.retarget.motions.qualisys import read_qualisys
 from bodydouble.retarget.motions.trunk_turns import hip_middle
@@ -112,7 +112,19 @@ def _read_markers(path: Path, rate_hz: float | None, markers: Path | None) -> _R
     seen = read_qualisys(path, rate_hz)
     chosen = recognise_set(path, seen.names) if markers is None else load_marker_set(markers)
     made = body_of_markers(path, seen, chosen)
-    _check_size(path, made.body, METRES["m"], f"{chosen.unit} (marker set '{chosen.name}')")
+    where = markers if markers is not None else MARKERS_FOLDER / f"{chosen.name}.toml"
+
+    def remedy(unit: str | None) -> str:
+        named = f'unit = "{unit}"' if unit is not None else "its true unit"
+        return f"Export it in {chosen.unit}, or pass --markers with a copy of {where} that says {named}."
+
+    try:
+        check_unit(
+            made.body.places, METRES["m"], f"{chosen.unit} (marker set '{chosen.name}')",
+            likely=lambda: likely_unit(path, seen, chosen), remedy=remedy,
+        )  # fmt: skip
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     return _Read(made.body, list(made.notes))
 
 
@@ -127,12 +139,12 @@ def _read_amc(path: Path, rate_hz: float | None, asf: Path | None) -> _Read:
     return replace(_in_world(amc, capture, notes), assumed=assumed)
 
 
-def _check_size(path: Path, body: BodyPoints, metres: float, said: str) -> None:
-    """Raise DataError where a body has no person's size in the unit that was said."""
-    try:
-        check_unit(body.places, metres, said)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+def _unit_remedy(path: Path, unit: str | None) -> str:
+    """Return where a file that names a unit wrongly says it."""
+    if path.suffix.lower() == ".npy":
+        return f'Give "units": "{unit}" in the JSON of its names.' if unit is not None else "Correct units in the JSON of its names."
+    length = f": length {INCH / METRES[unit]:.4g}" if unit is not None else ""
+    return f"Correct the :units of its skeleton (.asf){length}."
 
 
 def _in_world(path: Path, capture: JointCapture, notes: list[str]) -> _Read:
@@ -148,7 +160,8 @@ def _in_world(path: Path, capture: JointCapture, notes: list[str]) -> _Read:
             metres = METRES[unit]
             notes.append(f"unit: {unit}, by the size of the body ({size * 1.73:.2f} m)")
         else:
-            check_unit(places, metres, next((name for name, value in METRES.items() if value == metres), f"{metres:g} m"))
+            said = next((name for name, value in METRES.items() if value == metres), f"{metres:g} m")
+            check_unit(places, metres, said, remedy=lambda better: _unit_remedy(path, better))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     up = capture.axes or find_up(places, rest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -65,16 +65,33 @@ def guess_unit(places: Mapping[str, FloatArray]) -> tuple[str, float]:
     return unit_name, found
 
 
-def check_unit(places: Mapping[str, FloatArray], metres: float, said: str) -> None:
-    """Raise DataError where a body in the unit that a file names has no person's size, and name the unit that would fit."""
+def check_unit(
+    places: Mapping[str, FloatArray], metres: float, said: str, *, likely: Callable[[], str | None] | None = None,
+    remedy: Callable[[str | None], str] | None = None,
+) -> None:  # fmt: skip
+    """Raise DataError where a body in the unit that a file names has no person's size, and name the unit that would fit.
+
+    ``likely`` finds that unit where it is not told by the size alone; ``remedy`` says where the unit (None: not known) is to be given.
+    """
     size = body_size(places)
     if size == 0:
         raise DataError("its joints all lie on one another: no bone between two of them has a length. The file is damaged or empty.")
     if not np.isfinite(size) or SIZES[0] <= size * metres <= SIZES[1]:
         return
+    better = likely() if likely is not None else _nearest_unit(size)
+    hint = f"; it looks like {better}" if better is not None else ""
+    todo = f" {remedy(better)}" if remedy is not None else ""
+    raise DataError(f"it says {said}, but then its body would be {size * metres * 1.73:.3g} m tall{hint}.{todo}")
+
+
+def fits_person(size: float) -> bool:
+    """Tell whether a body of ``size`` times an adult's is a person's."""
+    return SIZES[0] <= size <= SIZES[1]
+
+
+def _nearest_unit(size: float) -> str | None:
     better = min(METRES, key=lambda name: abs(np.log(max(size, 1e-12) * METRES[name])) + DOUBT[name])
-    hint = f"; it looks like {better}" if SIZES[0] <= size * METRES[better] <= SIZES[1] else ""
-    raise DataError(f"it says {said}, but then its body would be {size * metres * 1.73:.3g} m tall{hint}.")
+    return better if fits_person(size * METRES[better]) else None
 
 
 def body_size(places: Mapping[str, FloatArray]) -> float:

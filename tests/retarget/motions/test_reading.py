@@ -14,7 +14,7 @@ from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import LANDMARK_NAMES
 from bodydouble.retarget import Robot
 from bodydouble.retarget.mapping import HUMAN_LINKS
-from bodydouble.retarget.motions import ReadMotion, read_motion
+from bodydouble.retarget.motions import ReadMotion, read_motion, world_axes
 from bodydouble.retarget.targets import make_targets
 
 CMU, OPTITRACK = "mocap/cmu_playground.amc", "mocap/optitrack_climb_seq1.npy"
@@ -226,7 +226,10 @@ def test_a_skeleton_stands_for_the_motion_of_its_name(shared_data: Path, cmu: Re
 
 def test_a_unit_that_the_json_names_wrongly_is_refused_and_one_not_named_is_found(npy: Any, walking: Any) -> None:
     millimetres = {link: walking.place(link) * 1000 for link in HUMAN_LINKS}
-    with pytest.raises(DataError, match=r"walk\.npy: it says m, but then its body would be 1\.73e\+03 m tall; it looks like mm"):
+    with pytest.raises(
+        DataError,
+        match=r"walk\.npy: it says m, but then its body would be 1\.73e\+03 m tall; it looks like mm\. Give \"units\": \"mm\" in the JSON",
+    ):
         read_motion(npy(millimetres, units="m", axes="z up"), rate_hz=60)
     read = read_motion(npy(millimetres), rate_hz=60)
     assert "unit: mm, by the size of the body (1.73 m)" in read.notes
@@ -267,3 +270,27 @@ def test_one_frame_of_points_is_a_motion(npy: Any, someone_moving: Any) -> None:
 def test_too_few_known_names_are_refused(npy: Any, walking: Any) -> None:
     with pytest.raises(DataError, match="too few of known name"):
         read_motion(npy({"a": walking.place("head"), "b": walking.place("neck")}), rate_hz=60)
+
+
+def test_markers_in_another_unit_than_their_sets_are_refused_with_the_unit_they_look_like_and_where_to_give_it(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    lines = (shared_data / "mocap/qualisys_hand_arm_part1.tsv").read_text().splitlines()
+    first = next(row for row, line in enumerate(lines) if line.split("\t")[0].strip().isdigit())
+    names = next(line for line in lines if line.startswith("MARKER_NAMES")).split("\t")[1:]
+    columns = 3 * len([name for name in names if name.strip()])
+    rows = [line.rstrip("\t").split("\t") for line in lines[first : first + 40]]
+    metres = ["\t".join([*row[:-columns], *(f"{float(cell) / 1000:.6f}" for cell in row[-columns:])]) for row in rows]
+    head = [line for line in lines[:first] if not line.startswith("NO_OF_FRAMES")]
+    path = tmp_path / "metres.tsv"
+    path.write_text("\n".join([*head, *metres]) + "\n")
+    with pytest.raises(
+        DataError,
+        match=r'it looks like m\. Export it in mm, or pass --markers with a copy of .*qualisys_hand_arm\.toml that says unit = "m"',
+    ):
+        read_motion(path)
+    own = tmp_path / "own.toml"
+    own.write_text(
+        (Path(world_axes.__file__).parents[1] / "markers/qualisys_hand_arm.toml").read_text().replace('unit = "mm"', 'unit = "m"')
+    )
+    assert read_motion(path, markers=own).motion.frames == 40
