@@ -65,11 +65,16 @@ class DescriptionTree:
             common = step[0]
         return common
 
-    def clipped(self, joint: Joint, angle: float = 0.0) -> float:
-        """Return an angle (rad) brought into a joint's range."""
+    def span(self, joint: Joint) -> tuple[float, float]:
+        """Return a joint's range (rad); half a turn to each side where the file gives none, or an empty one."""
         low = joint.lower if np.isfinite(joint.lower) else -np.pi
         high = joint.upper if np.isfinite(joint.upper) else np.pi
-        return float(np.clip(angle, low, high)) if low < high else angle
+        return (low, high) if low < high else (-np.pi, np.pi)
+
+    def clipped(self, joint: Joint, angle: float = 0.0) -> float:
+        """Return an angle (rad) brought into a joint's range."""
+        low, high = self.span(joint)
+        return float(np.clip(angle, low, high))
 
     def poses(self, angles: dict[str, float] | None = None) -> dict[str, FloatArray]:
         """Return T_root_link (4, 4) of every link at ``angles`` (rad) of actuated joints.

@@ -190,8 +190,7 @@ def _bring(
 
     if off(start) < np.sin(TOLERANCE):
         return
-    low = np.array([joint.lower if np.isfinite(joint.lower) else -np.pi for joint in moving])
-    high = np.array([joint.upper if np.isfinite(joint.upper) else np.pi for joint in moving])
+    low, high = np.array([tree.span(joint) for joint in moving]).T
 
     def cost(angles: FloatArray) -> float:
         return float(np.square(residuals(angles)[:9]).sum())

@@ -52,6 +52,7 @@ def draft_robot(path: Path, *, name: str | None = None, beside: Path | None = No
     Raises: UsageError, DataError for a file that cannot be read, and for a robot in which no limb and no hand could be found.
     """
     description = read_description(path)
+    _refuse_senseless_limits(description)
     plan = find_body_plan(description)
     skeleton = draft_skeleton(plan)
     if not skeleton.links:
@@ -89,6 +90,27 @@ def draft_robot(path: Path, *, name: str | None = None, beside: Path | None = No
         for (a, b), depth in thick.items()
     ]
     return Draft(robot_name, text(list(thick)), dict(Counter(skeleton.found_by.values())), tuple(dict.fromkeys(remarks)))
+
+
+def _refuse_senseless_limits(description: Description) -> None:
+    """Raise DataError for ranges that end before they begin, or hold a single angle. From 0 to 0 is how exporters write that none was given."""
+    bad = [
+        joint
+        for joint in description.joints
+        if joint.kind != "fixed"
+        and joint.name not in description.mimics
+        and joint.upper <= joint.lower
+        and (joint.lower, joint.upper) != (0, 0)
+    ]
+    if not bad:
+        return
+    first = bad[0]
+    others = f" and of {len(bad) - 1} other joint{'' if len(bad) == 2 else 's'}" if len(bad) > 1 else ""
+    what = "inverted" if first.lower > first.upper else "empty"
+    raise DataError(
+        f"{description.path}: the limits of joint '{first.name}'{others} are {what} (lower {first.lower:g}, upper {first.upper:g}); a range from a "
+        'lower to a larger upper was expected. Correct them in the file, or make a joint that does not move "fixed" there.'
+    )
 
 
 def _overlapping_at_rest(text: str, path: Path) -> dict[tuple[str, str], float]:

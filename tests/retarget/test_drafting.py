@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -285,3 +286,35 @@ def test_names_are_cut_into_words() -> None:
 def test_angles_of_a_rotation_give_it_back(angles: tuple[float, float, float]) -> None:
     rotation = Rotation.from_euler("xyz", angles).as_matrix()
     np.testing.assert_allclose(Rotation.from_euler("xyz", roll_pitch_yaw(rotation)).as_matrix(), rotation, atol=1e-7)
+
+
+def with_limits(folder: Path, source: Path, lower: str, upper: str, *, count: int = 0) -> Path:
+    """Write a robot again, the limits of its first ``count`` joints (0: all) changed."""
+    path = folder / "changed.urdf"
+    text = source.read_text()
+    path.write_text(re.sub(r"<limit[^>]*/>", f'<limit lower="{lower}" upper="{upper}" effort="10" velocity="10"/>', text, count=count))
+    return path
+
+
+def test_limits_of_0_to_0_are_none_given_and_assumed(shared_data: Path, tmp_path: Path) -> None:
+    urdf = with_limits(tmp_path, shared_data / "robots/unitree_g1_29dof_dex3.urdf", "0", "0")
+    draft = draft_robot(urdf)
+    assert draft.text.count("# assumed: the file gives none") == 43
+    (tmp_path / "changed.toml").write_text(draft.text)
+    assert len(Robot.load(tmp_path / "changed.toml", urdf).joint_names) == 43
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "count", "said"),
+    [
+        ("1", "-1", 1, r"the limits of joint 'left_hip_pitch_joint' are inverted \(lower 1, upper -1\)"),
+        ("1", "-1", 0, r"the limits of joint 'left_hip_pitch_joint' and of 42 other joints are inverted"),
+        ("0.5", "0.5", 2, r"the limits of joint 'left_hip_pitch_joint' and of 1 other joint are empty \(lower 0.5, upper 0.5\)"),
+    ],
+)
+def test_limits_that_leave_no_range_are_one_sentence(
+    shared_data: Path, tmp_path: Path, lower: str, upper: str, count: int, said: str
+) -> None:
+    urdf = with_limits(tmp_path, shared_data / "robots/unitree_g1_29dof_dex3.urdf", lower, upper, count=count)
+    with pytest.raises(DataError, match=said + r".*Correct them in the file, or make a joint that does not move .fixed. there"):
+        draft_robot(urdf)
