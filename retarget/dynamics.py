@@ -50,13 +50,13 @@ def inverse_dynamics(
 
     ``contacts`` maps contact points of the robot to (T,) true where planted. With a free base the wrench that the base lacks must come from the ground:
     it is shared out over the planted soles by ``support.distribute``, and the joints bear what the soles push. Raises: UnknownNameError for a
-    contact point that the robot does not have.
+    contact point that the robot does not have. Of a robot whose file gives no mass nothing is known: all is NaN and no flag is set.
     """
     frames, joints = len(times_s), len(robot.joint_names)
     torques, supported = np.full((frames, joints), np.nan), np.full((frames, joints), np.nan)
     pressure, margin = np.full((frames, 2), np.nan), np.full(frames, np.nan)
     unbalanced = np.zeros(frames, dtype=bool)
-    if frames >= 3:
+    if frames >= 3 and robot.mass > 0:
         velocities, accelerations = smoothed_derivatives(robot, times_s, configurations)
         work = _Work(robot, soles(robot, tuple(contacts or ())) if robot.floating else ())
         planted = [np.asarray(contacts[sole.contact]) > 0 for sole in work.soles] if contacts else []
@@ -82,7 +82,7 @@ class _Work:
     def __init__(self, robot: Robot, of: tuple[Sole, ...]) -> None:
         self.robot, self.model, self.soles = robot, robot.model, of
         self.data = robot.model.createData()
-        self.weight = float(sum(inertia.mass for inertia in robot.model.inertias) * np.linalg.norm(robot.model.gravity.linear))
+        self.weight = float(robot.mass * np.linalg.norm(robot.model.gravity.linear))
         self._external = [pin.Force.Zero() for _ in range(robot.model.njoints)]
         self._reduce = _reduction(robot)
 

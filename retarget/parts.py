@@ -9,6 +9,7 @@ from bodydouble.hand_pose.human_motion import HumanMotion, Source
 from bodydouble.hand_pose.landmarks import HAND_NAMES, LANDMARK_NAMES
 from bodydouble.retarget.mapping import FINGERS, SIDES
 from bodydouble.retarget.robot import Robot
+from bodydouble.retarget.targets import Targets
 
 _DIGITS = ("thumb", *FINGERS)
 _SIDED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -56,6 +57,32 @@ def check_parts(motion: HumanMotion, robot: Robot) -> tuple[str, ...]:
             "nothing in common. Choose a robot that has these parts with --robot; `bodydouble robots` lists them."
         )
     return tuple(part for part in shown if part not in had)
+
+
+def check_followed(motion: HumanMotion, targets: Targets, robot: Robot) -> None:
+    """Raise DataError, naming what is missing throughout, where no frame asks any task of the robot: it would stand still and meet them all."""
+    if (targets.weights > 0).any():
+        return
+    known = np.asarray(np.isfinite(motion.landmarks).all(axis=2).any(axis=0))
+    missing = [name for part in parts_of_motion(motion) for name in _anchors(part) if not known[LANDMARK_NAMES.index(name)]]
+    words = [name.replace("_hand_", " ").replace("_", " ") for name in dict.fromkeys(missing)]
+    lacking = (
+        f"the {listed(tuple(words))} {'is' if len(words) == 1 else 'are'} missing in" if words else "every task's human part is missing in"
+    )
+    frames = "its only frame" if motion.frames == 1 else f"all of its {motion.frames} frames"
+    raise DataError(
+        f"nothing in the motion can be followed by robot '{robot.name}': {lacking} {frames}. Fill these joints in, or give a motion or a robot "
+        "(--robot) of which the parts that move hang together; a hand needs its wrist, a limb both of its ends."
+    )
+
+
+def _anchors(part: str) -> tuple[str, ...]:
+    """Return the landmarks that the tasks of a part start from."""
+    side, _, limb = part.partition(" ")
+    if not limb:
+        return ("left_shoulder", "right_shoulder", "left_hip", "right_hip") if part == "trunk" else ("left_ear", "right_ear")
+    names = {"arm": ("shoulder", "wrist"), "fingers": ("hand_wrist",), "leg": ("hip", "ankle")}[limb]
+    return tuple(f"{side}_{name}" for name in names)
 
 
 def listed(parts: tuple[str, ...]) -> str:

@@ -62,8 +62,16 @@ def quality_figures(trajectory: RobotTrajectory, motion: HumanMotion, robot: Rob
         **limit_figures(trajectory),
         "self_penetration_mm": 1e3 * _largest(np.maximum(overlap_depths(robot, trajectory.positions, trajectory.base_pose), 0.0)),
         **effort_figures(trajectory),
-        "unmet_fraction": float(np.mean(trajectory.flags["task_unmet"])) if "task_unmet" in trajectory.flags else np.nan,
+        "unmet_fraction": unmet_fraction(trajectory),
     }
+
+
+def unmet_fraction(trajectory: RobotTrajectory) -> float:
+    """Return the share of frames in which some task was not met; NaN where no frame had any task: what was not asked was not met either."""
+    unmet, idle = trajectory.flags.get("task_unmet"), trajectory.flags.get("not_driven")
+    if unmet is None or (idle is not None and np.asarray(idle).all()):
+        return float("nan")
+    return float(np.mean(unmet))
 
 
 def limit_figures(trajectory: RobotTrajectory) -> dict[str, float]:
@@ -93,7 +101,7 @@ def effort_figures(trajectory: RobotTrajectory) -> dict[str, float]:
     return {
         "torque_share_p95": _percentile(np.abs(needed[:, limited]) / trajectory.effort_limit[limited], 95),
         "effort_exceeded_pct": 100.0 * float(np.mean(trajectory.flags["effort_exceeded"]))
-        if "effort_exceeded" in trajectory.flags
+        if "effort_exceeded" in trajectory.flags and np.isfinite(needed).any()
         else np.nan,
         "out_of_balance_pct": 100.0 * float(np.mean(tips[standing])) if tips is not None and standing.any() else np.nan,
         "support_margin_mm": np.nan if margin is None else 1e3 * _percentile(margin, 50),

@@ -131,7 +131,8 @@ def make_problem(layout: Layout, targets: Targets, times_s: FloatArray) -> Probl
     return Problem(
         tree=layout.tree(), tasks=layout.tasks(targets.tasks), capsules=layout.capsules(), balance=layout.balance(),
         times=np.array(times_s), vectors=vectors, rotations=rotations, weights=np.ascontiguousarray(targets.weights),
-        edges=support_edges(targets, times_s) if robot.floating else np.full((frames, 1, 3), np.nan),
+        # Without any mass there is no centre of mass to keep above the feet.
+        edges=support_edges(targets, times_s) if robot.floating and robot.mass > 0 else np.full((frames, 1, 3), np.nan),
         rest=np.array(robot.rest), rest_weight=rest_weights(robot, driven), lower=np.array(robot.lower), upper=np.array(robot.upper),
         speed=np.array(robot.velocity_limit), wanted_speed=allowed_speed(robot, times_s, driven), acceleration=np.array(robot.acceleration),
         unmet=np.array([np.inf if task.unmet_above is None else task.unmet_above for task in targets.tasks]),

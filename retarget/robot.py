@@ -126,6 +126,11 @@ class Robot:
         """The robot's body as capsules, and which of them are kept apart."""
         return collision_model(self)
 
+    @cached_property
+    def mass(self) -> float:
+        """All of the robot's mass in kg; 0 where its file gives none."""
+        return float(sum(inertia.mass for inertia in self.model.inertias))
+
     @property
     def contacts(self) -> tuple[str, ...]:
         """Human points of the feet that may stand on something."""

@@ -99,7 +99,14 @@ def _masses(described: Description) -> Iterator[Check]:
         if not sum(mass for mass in masses if np.isfinite(mass)) > 0:
             light.append(body)
     total = sum(link.mass for link in described.links.values() if np.isfinite(link.mass))
-    if light:
+    if not total > 0:
+        yield Check(
+            "masses",
+            "WARN",
+            "the robot has no mass: none of its links has an <inertial> with one",
+            "Balance is not kept and torques are not computed; give its links an <inertial>.",
+        )
+    elif light:
         listed = ", ".join(light[:6]) + (" ..." if len(light) > 6 else "")
         yield Check(
             "masses",

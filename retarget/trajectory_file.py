@@ -17,6 +17,8 @@ from bodydouble.guarded_file import new_hdf5_file
 from bodydouble.retarget.trajectory import RobotTrajectory
 
 FORMAT = "bodydouble-trajectory"
+HDF5_MARK = b"\x89HDF\r\n\x1a\n"
+"""What every HDF5 file begins with."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,32 @@ def hdf5_format(path: Path) -> str:
         return ""
 
 
+def check_whole_hdf5(path: Path) -> None:
+    """Raise DataError where ``path`` is empty, or begins as an HDF5 file and cannot be opened as one: cut off or damaged."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(HDF5_MARK))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    if not begins:
+        raise DataError(f"{path} is empty; a whole file was expected. Copy it again from where it is whole, or make it again.")
+    if begins != HDF5_MARK:
+        return  # no HDF5 file, as whoever reads it will say
+    try:
+        h5py.File(path, "r").close()
+    except OSError:
+        raise DataError(
+            f"{path} is truncated or damaged (it begins as an HDF5 file, {path.stat().st_size} bytes are here, and not all can be read). "
+            "Copy it again from where it is whole, or make it again."
+        ) from None
+
+
 def read_trajectory_file(path: Path) -> TrajectoryFile:
     """Read what ``write_trajectory_file`` wrote. Raises: UsageError if there is no such file; DataError if it is not one of those."""
     path = Path(path)
     if not path.is_file():
         raise UsageError(f"{path} does not exist; a trajectory file (.h5) from `bodydouble retarget` was expected.")
+    check_whole_hdf5(path)
     try:
         with h5py.File(path, "r") as file:
             trajectory = RobotTrajectory.read(file)

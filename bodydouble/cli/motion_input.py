@@ -35,7 +35,7 @@ def open_motion(
     """
     from bodydouble.errors import UsageError
     from bodydouble.retarget.trajectory_file import FORMAT as TRAJECTORY
-    from bodydouble.retarget.trajectory_file import hdf5_format
+    from bodydouble.retarget.trajectory_file import check_whole_hdf5, hdf5_format
 
     options = {"--rate-hz": rate_hz, "--names": names, "--asf": asf, "--markers": markers}
     if not path.exists():
@@ -49,7 +49,10 @@ def open_motion(
             raise UsageError(f"{option} {value} does not exist.")
     if rate_hz is not None and not 0 < rate_hz < float("inf"):
         raise UsageError(f"--rate-hz {rate_hz:g} is no rate; give frames a second above 0, e.g. --rate-hz 120.")
-    kind = hdf5_format(path) if path.suffix.lower() in (".h5", ".hdf5") else ""
+    stored = path.suffix.lower() in (".h5", ".hdf5")
+    if stored:
+        check_whole_hdf5(path)
+    kind = hdf5_format(path) if stored else ""
     if kind == TRAJECTORY:
         raise UsageError(f"{path} is a robot's trajectory, made by `bodydouble retarget`; give the person's motion that it was made from.")
     if kind:

@@ -112,15 +112,17 @@ def retargeted(source: MotionInput, path: Path, robot: Robot, *, stream: bool, p
     from bodydouble import __version__
     from bodydouble.cache import file_sha256
     from bodydouble.retarget import retarget as move
-    from bodydouble.retarget.parts import check_parts, listed
+    from bodydouble.retarget.parts import check_followed, check_parts, listed
     from bodydouble.retarget.quality import judge, quality_figures, unmet_tasks
     from bodydouble.retarget.targets import make_targets
     from bodydouble.retarget.trajectory_file import TrajectoryFile
 
     lacking = check_parts(source.motion, robot)
     notes = source.notes + ((f"Robot '{robot.name}' has no counterpart of {listed(lacking)}; that was left out.",) if lacking else ())
+    targets = make_targets(source.motion, robot)
+    check_followed(source.motion, targets, robot)
     trajectory = move(source.motion, robot, stream=stream, progress=progress)
-    figures = quality_figures(trajectory, source.motion, robot, make_targets(source.motion, robot))
+    figures = quality_figures(trajectory, source.motion, robot, targets)
     provenance = {
         "bodydouble": __version__,
         "motion": source.name.encode("utf-8", "replace").decode("utf-8"),  # a name that is no text can't be stored as one
@@ -192,7 +194,8 @@ def unmet_table(unmet: Any) -> Any:
 def speed_text(content: TrajectoryFile, seconds: float) -> str:
     """Return how many frames were solved how fast, in words."""
     solver = content.trajectory.solver or {}
-    text = f"{content.trajectory.frames} frames in {seconds:.1f} s"
+    frames = content.trajectory.frames
+    text = f"{frames} frame{'' if frames == 1 else 's'} in {seconds:.1f} s"
     rate = _finite(solver.get("frames_per_second"))
     if rate is None:
         return text

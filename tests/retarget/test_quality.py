@@ -306,3 +306,12 @@ def test_one_frame_has_errors_but_no_rates(case: Case) -> None:
     figures = quality_figures(trajectory, motion, case.robot, targets)
     assert figures["palm_position_mm"] == pytest.approx(0.0, abs=1e-9)
     assert np.isnan([figures["jerk_ratio"], figures["speed_share_p95"], figures["foot_skate_mm_per_s"]]).all()
+
+
+def test_a_robot_of_which_nothing_was_asked_has_not_met_its_tasks(case: Case) -> None:
+    idle = {"task_unmet": np.zeros(90, np.uint8), "not_driven": np.ones(90, np.uint8)}
+    figures = case.measured(flags=idle)
+    assert np.isnan(figures["unmet_fraction"])
+    assert judge(figures)["unmet_fraction"].verdict == "WARN"
+    idle["not_driven"][3] = 0
+    assert case.measured(flags=idle)["unmet_fraction"] == 0.0

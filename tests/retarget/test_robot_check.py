@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -234,3 +235,11 @@ def test_robots_are_listed_without_fetching_anything(tmp_path: Path, monkeypatch
     assert (robots["leap_left"].state, robots["leap_left"].fingers) == ("not here", {"left": 4})
     assert "dex-urdf" in robots["leap_left"].source
     assert np.all([status.summary for status in robots.values()])
+
+
+def test_a_robot_without_any_mass_is_warned_of(copied: Path) -> None:
+    urdf = copied.with_name("optimus.urdf")
+    urdf.write_text(re.sub(r"<inertial>.*?</inertial>", "", urdf.read_text(), flags=re.S))
+    check = found(check_robot(copied), "masses")
+    assert (check.verdict, check.found) == ("WARN", "the robot has no mass: none of its links has an <inertial> with one")
+    assert "Balance is not kept and torques are not computed" in check.remedy

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,13 +19,13 @@ import pytest
 from typer.testing import CliRunner
 
 from bodydouble.cli import inspect as inspect_verb
-from bodydouble.cli.retarget import app, print_summary
+from bodydouble.cli.retarget import app, print_summary, speed_text
 from bodydouble.errors import DataError, FileExistsUsageError, UsageError
 from bodydouble.gates import Gate
 from bodydouble.hand_pose.bones import typical_lengths
 from bodydouble.hand_pose.human import LINKS, Human, angle_names, joint_angles, named_lengths
 from bodydouble.hand_pose.human_motion import HumanMotion, Source
-from bodydouble.retarget import RobotTrajectory
+from bodydouble.retarget import Robot, RobotTrajectory
 from bodydouble.retarget.quality import figure_limits
 from bodydouble.retarget.trajectory_file import read_trajectory_file
 
@@ -227,3 +229,45 @@ def test_a_motion_whose_name_is_no_text_is_retargeted(motion: Path, tmp_path: Pa
         pytest.skip("this file system refuses names that are no UTF-8")
     assert run(own, "-o", tmp_path / "out.h5", "--stream").exit_code == 0
     assert read_trajectory_file(tmp_path / "out.h5").provenance["motion"] == "bend?.h5"
+
+
+def test_a_hand_whose_wrist_is_never_seen_fails_as_data(shared_data: Path, tmp_path: Path) -> None:
+    hand = np.load(shared_data / "hands/dexretarget_hand_joints.npy")[:40].copy()
+    hand[:, 0] = np.nan
+    np.save(tmp_path / "hand.npy", hand)
+    with pytest.raises(
+        DataError, match="nothing in the motion can be followed by robot 'optimus': the right wrist is missing in all of its 40 frames"
+    ) as raised:
+        run(tmp_path / "hand.npy", "-o", tmp_path / "t.h5", "--rate-hz", "30")
+    assert "a hand needs its wrist" in str(raised.value)
+    assert not (tmp_path / "t.h5").exists()
+
+
+@pytest.mark.parametrize("keep", [0, 40, 5000])
+def test_a_file_that_is_cut_off_is_said_to_be(motion: Path, written_episode: Path, tmp_path: Path, keep: int) -> None:
+    for whole in (motion, written_episode):
+        cut = tmp_path / f"cut_{whole.name}"
+        cut.write_bytes(whole.read_bytes()[:keep])
+        with pytest.raises(DataError, match="is empty;" if keep == 0 else "is truncated or damaged") as raised:
+            run(cut, "-o", tmp_path / "t.h5")
+        assert "Copy it again" in str(raised.value)
+        assert "synchronously" not in str(raised.value)
+
+
+def test_one_frame_is_one_frame(done: tuple[Path, Any]) -> None:
+    content = read_trajectory_file(done[0])
+    assert speed_text(replace(content, trajectory=replace(content.trajectory, solver={})), 1.0) == f"{FRAMES} frames in 1.0 s"
+    single: Any = SimpleNamespace(trajectory=SimpleNamespace(frames=1, solver={}))
+    assert speed_text(single, 1.0) == "1 frame in 1.0 s"
+
+
+def test_a_robot_without_mass_is_moved_without_balance_or_torques(motion: Path, tmp_path: Path) -> None:
+    urdf = tmp_path / "light.urdf"
+    urdf.write_text(re.sub(r"<inertial>.*?</inertial>", "", Robot.load("optimus").urdf_path.read_text(), flags=re.S))
+    result = run(motion, "-o", tmp_path / "t.h5", "--urdf", urdf, "--stream", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert found["palm_position_mm"]["verdict"] == "PASS"
+    for name in ("torque_share_p95", "effort_exceeded_pct", "out_of_balance_pct", "support_margin_mm"):
+        assert found[name]["value"] is None, name
+    assert np.isnan(read_trajectory_file(tmp_path / "t.h5").trajectory.torques).all()
