@@ -52,9 +52,16 @@ def _robot(episode: OpenedEpisode) -> Iterator[Check]:
         known = (robot.joint_source[1:, columns] != Source.MISSING).any(axis=1)
         columns = columns[driven[columns]]
         if len(columns) >= 2:  # one joint alone may rest
+            known &= _inside(episode)[1:, columns].mean(axis=1) >= 0.5  # and a hand that is shut as far as it goes may
             yield from _complain(
                 f"robot/positions of {group} are the same", longest_hold(same[:, columns].all(axis=1) & known, episode.times_s)
             )
+
+
+def _inside(episode: OpenedEpisode) -> BoolArray:
+    """Return (T, J) whether a joint is inside its range and not at an end of it."""
+    robot = episode.robot
+    return np.asarray(np.minimum(robot.positions - robot.lower, robot.upper - robot.positions) > AT_END_RAD)
 
 
 def _moves(episode: OpenedEpisode) -> bool:
@@ -64,7 +71,7 @@ def _moves(episode: OpenedEpisode) -> bool:
 def _joints(episode: OpenedEpisode) -> Iterator[Check]:
     robot = episode.robot
     same = robot.positions[1:] == robot.positions[:-1]
-    inside = np.minimum(robot.positions - robot.lower, robot.upper - robot.positions)[1:] > AT_END_RAD
+    inside = _inside(episode)[1:]
     observed = robot.joint_source[1:] == Source.OBSERVED
     alone = same & inside & observed & ~same.all(axis=0)
     runs = {name: longest_hold(alone[:, column], episode.times_s) for column, name in enumerate(robot.joint_names)}
@@ -92,7 +99,7 @@ def _person(episode: OpenedEpisode) -> Iterator[Check]:
 
 def _repeats(values: FloatArray) -> BoolArray:
     """Return (T - 1,) whether values (T, N, K) are those of the frame before: all that are known in both, and at least half of what is known in one."""
-    known = np.isfinite(values).all(axis=-1)
+    known = np.asarray(np.isfinite(values).all(axis=-1))
     both, one = known[1:] & known[:-1], known[1:] | known[:-1]
     same = (values[1:] == values[:-1]).all(axis=-1)
     found: BoolArray = (same | ~both).all(axis=1) & (2 * both.sum(axis=1) >= one.sum(axis=1)) & (both.sum(axis=1) >= 1)

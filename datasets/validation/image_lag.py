@@ -12,11 +12,15 @@ import numpy.typing as npt
 
 from bodydouble.datasets.validation.lag_search import UNKNOWN, Lag, best_lag
 from bodydouble.datasets.validation.opened_episode import OpenedEpisode
+from bodydouble.datasets.validation.small_images import SmallImages
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-FARTHEST_S = 0.25
+FARTHEST_S = (0.15, 0.4)
+"""Looked for in the nearer range first: what a hand comes back to looks alike too, and a wider range leaves less of a short recording."""
+LEAST_SHIFTS = 4
+"""Frames, either way."""
 WINDOW_S, LEAST_WINDOWS = 0.5, 4
 """Over which a landmark is to look the same; longer, and light and the hand's own turning change it. Short recordings have shorter ones."""
 SURE = 0.5
@@ -40,7 +44,16 @@ def image_lag(episode: OpenedEpisode, camera: str) -> Lag:
         return UNKNOWN
     pixels = episode.in_small_images(camera, episode.landmarks.pixels[row][images.frames])
     pixels[np.nan_to_num(episode.landmarks.confidence[row][images.frames]) < SURE] = np.nan
-    shifts = np.arange(-max(4, round(FARTHEST_S / period)), max(4, round(FARTHEST_S / period)) + 1)
+    for farthest in FARTHEST_S:
+        count = max(LEAST_SHIFTS, round(farthest / period))
+        lag = _search(images, times, pixels, np.arange(-count, count + 1), period)
+        if lag.known:
+            return lag
+    return UNKNOWN
+
+
+def _search(images: SmallImages, times: FloatArray, pixels: FloatArray, shifts: npt.NDArray[np.int_], period: float) -> Lag:
+    """Return the best of whole-frame ``shifts`` (S,) and between them, for landmarks ``pixels`` (F, N, 2) of images at ``times`` (F,)."""
     run = np.cumsum(~images.follows, dtype=np.intp)
     moved = np.stack([_shifted(pixels, run, int(shift)) for shift in shifts])
     # The same landmarks at every shift, or their number would decide.

@@ -57,8 +57,9 @@ def _chosen(count: int) -> npt.NDArray[np.intp]:
 
 def _decoded(file: Any, path: Path, camera: str, frames: npt.NDArray[np.intp]) -> Iterator[Image]:
     if camera in file.get("images", {}):
+        stored = file["images"][camera]
         for frame in frames:
-            yield decode_jpeg(bytes(file["images"][camera][frame]), at_least=(SHORTER_PX, SHORTER_PX))
+            yield decode_jpeg(bytes(stored[frame]), at_least=(SHORTER_PX, SHORTER_PX))
     elif camera in file.get("videos", {}):
         videos = StoredVideos(path, (camera,))
         try:

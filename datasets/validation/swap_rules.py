@@ -80,11 +80,12 @@ def _exchange(episode: OpenedEpisode, text: str, marks: BoolArray) -> list[Check
 
 
 def _jumps(episode: OpenedEpisode) -> Iterator[Check]:
-    """Hands do not change places from one frame to the next."""
+    """Hands and shoulders do not change places from one frame to the next."""
     motion = episode.motion
     pairs: dict[str, FloatArray] = {
-        "human/landmarks": _pair(motion.landmark, "{}_wrist"),
+        "the wrists of human/landmarks": _pair(motion.landmark, "{}_wrist"),
         "the hands of human/landmarks": _pair(motion.landmark, "{}_hand_wrist"),
+        "the shoulders of human/landmarks": _pair(motion.landmark, "{}_shoulder"),
     }
     if {f"{side}_hand" for side in SIDES} <= set(motion.link_names):
         pairs["human/link_poses"] = _pair(lambda name: motion.link(name)[:, :3, 3], "{}_hand")
@@ -94,11 +95,11 @@ def _jumps(episode: OpenedEpisode) -> Iterator[Check]:
     for what, pair in pairs.items():
         first = _changes_places(pair, episode.times_s)
         if first is not None:
-            yield from complaints(LABEL, "swapped_s", np.inf, f"left and right hand of {what} change places at frame {first}")
+            yield from complaints(LABEL, "swapped_s", np.inf, f"left and right of {what} change places at frame {first}")
 
 
 FASTEST_M_PER_S = 7.0
-"""Of a hand; both hands that are faster at once, and end where the other was, have been exchanged."""
+"""Of a hand or shoulder; both that are faster at once, and end where the other was, have been exchanged."""
 
 
 def _changes_places(pair: FloatArray, times_s: FloatArray) -> int | None:

@@ -208,3 +208,31 @@ def test_any_damaged_byte_leaves_a_verdict_and_no_stack_trace(written_episode):
         assert validate_episode(written_episode)
         with contextlib.suppress(DataError):
             read_episode(written_episode)
+
+
+def test_motion_is_not_judged_where_times_do_not_grow(written_episode):
+    change(written_episode, "robot/times_s", lambda t: t.__setitem__(2, t[1]))
+    (motion,) = [check for check in validate_episode(written_episode) if check.name == "motion"]
+    assert motion.verdict == "WARN"
+    assert "times that grow" in motion.found
+
+
+def test_a_robot_that_no_program_knows_is_judged_by_what_the_file_says(written_episode):
+    with h5py.File(written_episode, "r+") as file:
+        file["robot"].attrs["robot"] = json.dumps("/etc/passwd.toml")
+    assert not failures(written_episode)
+
+
+@pytest.mark.parametrize(("column", "found"), [(1, "left_elbow"), (2, "right_elbow")])
+def test_one_joint_in_degrees_is_named(written_episode, column, found):
+    with edited(written_episode) as file:
+        file["robot/velocities"][:, column] = file["robot/velocities"][:, column] * 180 / np.pi
+    (check,) = [check for check in failures(written_episode) if check.name == "units"]
+    assert f"({found} 57.3)" in check.found
+
+
+def test_actions_of_another_frame_are_found_with_the_number_of_frames(written_episode):
+    with edited(written_episode) as file:
+        file["robot/actions"][:-1] = file["robot/positions"][:-1]
+    (check,) = [check for check in failures(written_episode) if check.name == "actions"]
+    assert "those of 0 frames on" in check.found

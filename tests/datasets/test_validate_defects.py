@@ -48,6 +48,10 @@ class Case:
     def one_of(self, *choices: Any) -> Any:
         return choices[int(self.random.integers(len(choices)))]
 
+    def row(self) -> int:
+        """Choose a camera."""
+        return int(self.random.integers(len(CAMERAS)))
+
     @property
     def robot_joints(self) -> list[str]:
         return list(json.loads(self.file["robot"].attrs["joint_names"]))
@@ -126,12 +130,12 @@ def time_twice(case: Case) -> None:
 
 
 def camera_time_going_back(case: Case) -> None:
-    row, at = int(case.random.integers(2)), case.stretch(1, 1).start
+    row, at = case.row(), case.stretch(1, 1).start
     case.set_at("recording/times_s", (row, at), case.read("recording/times_s")[row, at - 2] - 0.001)
 
 
 def camera_frames_going_back(case: Case) -> None:
-    row, at = int(case.random.integers(2)), case.stretch(1, 1).start
+    row, at = case.row(), case.stretch(1, 1).start
     case.set_at("recording/frame_index", (row, at), 0)
 
 
@@ -211,7 +215,7 @@ def held_person(case: Case) -> None:
 
 
 def held_landmarks(case: Case) -> None:
-    row, held, part = int(case.random.integers(2)), case.stretch(4, 18), case.one_of(slice(0, 75), slice(0, 33))
+    row, held, part = case.row(), case.stretch(4, 18), case.one_of(slice(0, 75), slice(0, 33))
     for path in ("landmarks/pixels", "landmarks/confidence"):
         data = case.read(path)
         data[row, held, part] = data[row, held.start, part]
@@ -280,7 +284,7 @@ def _other(name: str) -> str:
 
 
 def swapped_in_one_view(case: Case) -> None:
-    row, frames = int(case.random.integers(2)), case.one_of(slice(None), case.stretch(8, 40))
+    row, frames = case.row(), case.one_of(slice(None), case.stretch(8, 40))
     rows = case.one_of(np.arange(75), np.arange(33), np.arange(33, 75))
     for path in ("landmarks/pixels", "landmarks/confidence"):
         data = case.read(path)
@@ -303,7 +307,7 @@ def _swap_robot(case: Case, frames: slice) -> None:
 
 
 def camera_late(case: Case) -> None:
-    row, late = int(case.random.integers(2)), case.one_of(-0.05, 0.05)
+    row, late = case.row(), case.one_of(-0.05, 0.05)
     pixels = case.read("landmarks/pixels")
     seen = case.demonstration.seen(row, late)
     pixels[row] = np.where(np.isnan(pixels[row]), np.nan, seen)
@@ -314,7 +318,7 @@ def camera_late(case: Case) -> None:
 
 def camera_times_shifted(case: Case) -> None:
     times = case.read("recording/times_s")
-    times[int(case.random.integers(2))] += case.one_of(-0.05, 0.05)
+    times[case.row()] += case.one_of(-0.05, 0.05)
     case.write("recording/times_s", times)
 
 
@@ -437,6 +441,7 @@ def found_in(defect: Defect, number: int, sound: dict[int, tuple[Demonstration, 
     return complaints(copy)
 
 
+@pytest.mark.slow
 def test_known_defects_are_found(sound, tmp_path):
     rates: dict[str, tuple[int, int, str]] = {}
     missed: list[str] = []

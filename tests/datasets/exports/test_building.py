@@ -30,6 +30,7 @@ def test_nothing_is_under_the_final_name_before_the_end(tmp_path):
 
 def test_an_error_leaves_the_old_export_and_no_rest(tmp_path):
     build(tmp_path / "out", "old")
+
     def fail() -> None:
         with building_export(tmp_path / "out", folder=True, force=True) as partial:
             (partial / "b").write_text("half")
