@@ -171,9 +171,10 @@ def open_episode_file(path: Path) -> Iterator[Any]:
 
 
 def _images(path: Path, file: Any, cameras: tuple[str, ...]) -> StoredImages | StoredVideos | None:
-    for name, kind in {"images": StoredImages, "videos": StoredVideos}.items():
-        if name in file:
-            return kind(path, tuple(camera for camera in cameras if camera in file[name]))
+    if "images" in file:
+        return StoredImages(path, tuple(camera for camera in cameras if camera in file["images"]))
+    if "videos" in file:
+        return StoredVideos(path, tuple(camera for camera in cameras if camera in file["videos"]))
     return None
 
 
