@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from bodydouble.atomic import replacing
+from bodydouble.atomic import OutOfSpaceError, raise_for_os_error, replacing
 from bodydouble.datasets.episode import Episode
 from bodydouble.datasets.image_writing import FrameImage, ImageEncoding, stored_images, video_files, videos_of, write_jpegs, write_videos
 from bodydouble.datasets.images import StoredImages
@@ -131,6 +131,8 @@ def read_episode(path: Path) -> Episode:
             )
             _check_agreement(episode)
             return episode
+        except OutOfSpaceError:  # of the folder for temporary files; nothing is wrong with the episode
+            raise
         except UNREADABLE as error:
             raise DataError(
                 f"{path} says it is an episode but cannot be read: {error}. Run `bodydouble validate` on it for what is wrong."
@@ -222,12 +224,22 @@ def _rig_to_text(rig: Rig) -> str:
 
 
 def rig_from_text(text: str) -> Rig:
-    """Read a rig from the text of its rig.toml. Raises: UsageError as ``Rig.load`` does."""
+    """Read a rig from the text of its rig.toml. Raises: UsageError as ``Rig.load`` does; OutOfSpaceError."""
     from bodydouble.calibration import Rig
 
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "rig.toml").write_text(text, encoding="utf-8")
-        return Rig.load(Path(folder) / "rig.toml")
+    try:
+        folder = tempfile.TemporaryDirectory()
+    except FileNotFoundError as error:  # every folder for temporary files is full or closed
+        raise OutOfSpaceError(
+            f"No temporary folder can be written ({error.strerror}). Free some space, or set TMPDIR, and run again."
+        ) from None
+    with folder:
+        path = Path(folder.name) / "rig.toml"
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise_for_os_error(error, path)
+        return Rig.load(path)
 
 
 def _starts_as_hdf5(path: Path) -> bool:

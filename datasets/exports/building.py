@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,47 +18,66 @@ INDEX = "bodydouble_export.json"
 """The last file of a folder export; without it a folder is not one."""
 
 
-def check_export_may_be_made(out: Path, *, folder: bool, force: bool) -> None:
-    """Check, before any work, that ``out`` is free or is an export that ``force`` may replace.
+def check_export_may_be_made(out: Path, *, folder: bool, force: bool, inputs: Sequence[Path] = ()) -> None:
+    """Check, before any work, that ``out`` is free or is an export that ``force`` may replace, and that it holds none of the ``inputs``.
 
     Raises: FileExistsUsageError; UsageError for what must not be deleted.
     """
-    if not out.exists() and not out.is_symlink():
-        return
-    if folder and out.is_dir() and not any(out.iterdir()):
-        return
-    if out.is_dir() != folder:
-        kind, there = ("folder", "a file") if folder else ("file", "a folder")
-        raise UsageError(f"{out} is {there}; this format writes a {kind}. Choose another output with -o.")
-    if not force:
-        raise FileExistsUsageError(out)
-    if folder and not (out / INDEX).is_file():
-        raise UsageError(
-            f"{out} exists and is no export (it has no {INDEX}), so --force does not delete it. Choose another output with -o."
-        )
+    real = Path(os.path.realpath(out))
+    try:
+        for path in inputs:
+            there = Path(os.path.realpath(path))
+            if there == real or (real in there.parents and force):
+                raise UsageError(
+                    f"{out} {'is' if there == real else 'holds'} {path}, which is read; it would be lost. Choose another output with -o."
+                )
+        if not real.exists() or (folder and real.is_dir() and not any(real.iterdir())):
+            return
+        if real.is_dir() != folder:
+            kind, there_is = ("folder", "a file") if folder else ("file", "a folder")
+            raise UsageError(f"{out} is {there_is}; this format writes a {kind}. Choose another output with -o.")
+        if not force:
+            raise FileExistsUsageError(out)
+        if not _is_export(real):
+            raise UsageError(
+                f"{out} exists and is no export (it has no {INDEX}), so --force does not delete it. Choose another output with -o."
+            )
+    except OSError as error:
+        raise_for_os_error(error, out)
+
+
+def _is_export(path: Path) -> bool:
+    try:
+        read_index(path)
+    except DataError:  # damaged, but ours
+        return True
+    except UsageError:
+        return False
+    return True
 
 
 @contextmanager
-def building_export(out: Path, *, folder: bool, force: bool = False) -> Iterator[Path]:
+def building_export(out: Path, *, folder: bool, force: bool = False, inputs: Sequence[Path] = ()) -> Iterator[Path]:
     """Yield ``OUT.partial``, an empty folder or a free file name, to fill; on success rename it to ``out``, on any error remove it.
 
-    What a killed process left there is cleared. Raises: as ``check_export_may_be_made``; UsageError while another process builds the same; OutOfSpaceError.
+    Through a symbolic link what it points to is written, and the link stays: frames that are taken out must not live on behind it. What a killed process
+    left there is cleared. Raises: as ``check_export_may_be_made``; UsageError while another process builds the same; OutOfSpaceError.
     """
-    out = Path(os.path.abspath(out))
-    check_export_may_be_made(out, folder=folder, force=force)
-    partial, replaced = out.with_name(f"{out.name}.partial"), out.with_name(f"{out.name}.replaced.partial")
+    check_export_may_be_made(out, folder=folder, force=force, inputs=inputs)
+    out = Path(os.path.realpath(out))
+    partial, replaced = _beside(out)
     lock = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         lock = _locked(partial, folder)
+        _settle(out)
         if folder:
             for item in partial.iterdir():
                 shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
         yield partial
         _sync_tree(partial)
-        check_export_may_be_made(out, folder=folder, force=force)
+        check_export_may_be_made(out, folder=folder, force=force, inputs=inputs)
         if out.is_dir():
-            shutil.rmtree(replaced, ignore_errors=True)
             os.replace(out, replaced)
         try:
             os.replace(partial, out)
@@ -71,14 +90,50 @@ def building_export(out: Path, *, folder: bool, force: bool = False) -> Iterator
         raise_for_os_error(error, out)
     finally:
         if lock is not None:
-            if folder:
-                shutil.rmtree(partial, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    partial.unlink(missing_ok=True)
+            _removed(partial, folder)
+            if out.exists():
+                shutil.rmtree(replaced, ignore_errors=True)
             os.close(lock)
-        if out.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
+
+
+def finish_replacing(out: Path) -> None:
+    """End what a process was killed in the middle of: remove the old export where the new one is there, else put it back.
+
+    Raises: UsageError while another process builds the same.
+    """
+    out = Path(os.path.realpath(out))
+    partial, replaced = _beside(out)
+    if not replaced.is_dir():
+        return
+    lock = _locked(partial, True)
+    try:
+        _settle(out)
+    except OSError as error:
+        raise_for_os_error(error, out)
+    finally:
+        _removed(partial, True)
+        os.close(lock)
+
+
+def _settle(out: Path) -> None:
+    replaced = _beside(out)[1]
+    if out.exists() and replaced.is_dir():
+        shutil.rmtree(replaced)
+    elif replaced.is_dir():
+        os.replace(replaced, out)
+
+
+def _beside(out: Path) -> tuple[Path, Path]:
+    """Return where ``out`` is built, and where the old one waits while the two change places."""
+    return out.with_name(f"{out.name}.partial"), out.with_name(f"{out.name}.replaced.partial")
+
+
+def _removed(partial: Path, folder: bool) -> None:
+    if folder:
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _locked(partial: Path, folder: bool) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import bodydouble
 from bodydouble.datasets.episode_file import read_episode
-from bodydouble.datasets.exports.building import building_export, check_export_may_be_made, read_index, write_index
+from bodydouble.datasets.exports.building import building_export, check_export_may_be_made, finish_replacing, read_index, write_index
 from bodydouble.datasets.exports.export_format import TRAINER_SETTINGS, Entry, ExportFormat, Writer
 from bodydouble.datasets.exports.export_plan import EpisodeHeader, ExportPlan
 from bodydouble.datasets.exports.export_settings import ExportSettings, QualityFilter
@@ -38,11 +39,12 @@ def export(plan: ExportPlan, out: Path, *, force: bool = False, progress: Progre
     Raises: DataError for an empty plan or an episode that cannot be exported; FileExistsUsageError; OutOfSpaceError; as the format does.
     """
     chosen = export_format(plan.format)
-    check_export_may_be_made(Path(out), folder=chosen.folder, force=force)
+    inputs = [header.path for header in plan.kept] + [Path(path) for path in plan.left_out]
+    check_export_may_be_made(Path(out), folder=chosen.folder, force=force, inputs=inputs)
     if not plan.kept:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in list(plan.left_out.items())[:5])
         raise DataError(f"no episode is left to export. {reasons or 'None was given'}.{_hint(plan)}")
-    with building_export(Path(out), folder=chosen.folder, force=force) as partial:
+    with building_export(Path(out), folder=chosen.folder, force=force, inputs=inputs) as partial:
         writer = chosen.writer(partial, plan)
         entries: list[Entry] = []
         done = 0
@@ -74,12 +76,17 @@ def _added(writer: Writer, plan: ExportPlan, header: EpisodeHeader, progress: Pr
         if episode.images is not None:
             episode.images.close()
     return {
-        "identity": header.identity, "file": header.path.name, "source": header.source, "task": header.task, "grade": header.grade,
+        "identity": header.identity, "file": _as_text(header.path.name), "source": header.source, "task": header.task, "grade": header.grade,
         "samples": samples.count, "observed_pct": round(100 * float((samples.state.source == 1).mean()), 3),
         "licence": header.licence, "privacy": header.privacy, "consent": dataclasses.asdict(header.consent),
         "unconsented": plan.unconsented.get(str(header.path), ""), "provenance": dict(episode.provenance),
         "quality": {name: gate.as_dict() for name, gate in episode.quality.items()}, "stored": dict(stored),
     }  # fmt: skip
+
+
+def _as_text(name: str) -> str:
+    """Return a file name as Unicode: one whose bytes are none, as any on Linux may be, with these escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _index(plan: ExportPlan, entries: list[Entry]) -> dict[str, Any]:
@@ -114,6 +121,7 @@ def merge_exports(exports: Sequence[Path], out: Path, *, force: bool = False, pr
                 raise UsageError(
                     f"{path} and {first_path} cannot be merged: their {name} differ ({index.get(name)} and {first.get(name)})."
                 )
+    check_export_may_be_made(Path(out), folder=export_format(first["format"]).folder, force=force, inputs=[path for path, _ in indexes])
     parts = [(path, entry) for path, index in indexes for entry in index["episodes"]]
     once = {entry["identity"]: (path, entry) for path, entry in reversed(parts)}
     kept = [once[identity] for identity in dict.fromkeys(entry["identity"] for _, entry in parts)]
@@ -126,6 +134,7 @@ def delete_episodes(export_path: Path, episodes: Sequence[str], *, progress: Pro
     Raises: UsageError for one that is not there, or if none would be left.
     """
     export_path = Path(export_path)
+    finish_replacing(export_path)
     index = read_index(export_path)
     gone = {_number_of(index, name, export_path) for name in episodes}
     kept = [(export_path, entry) for number, entry in enumerate(index["episodes"]) if number not in gone]

@@ -16,6 +16,7 @@ are float32.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ from bodydouble.errors import UsageError
 
 STATE, ACTION, BASE = "observation.state", "action", "observation.base"
 IMAGES = "observation.images."
+LONGEST_NAME = 255
+"""Bytes of a file's or folder's name on every usual file system."""
 CAMERA_MASK = "observation.mask.cameras"
 CAPTURE_TIMES = "observation.capture_times"
 
@@ -119,3 +122,8 @@ def check_camera_names(plan: ExportPlan) -> None:
     for camera in plan.cameras:
         if "/" in camera:
             raise UsageError(f"camera '{camera}' has a '/' in its name, which no LeRobot feature may have; leave it out with --cameras.")
+        if len(os.fsencode(IMAGES + camera)) > LONGEST_NAME:
+            raise UsageError(
+                f"camera '{camera}' has too long a name: '{IMAGES}' and it name a folder, which may have {LONGEST_NAME} bytes. "
+                "Leave it out with --cameras."
+            )

@@ -28,6 +28,11 @@ def steady_times(times_s: FloatArray, rate_hz: float) -> FloatArray:
     return steady
 
 
+def worse(one: SourceArray, other: SourceArray) -> SourceArray:
+    """Return the more doubtful of two masks: how a number is known that was worked out of two."""
+    return np.asarray(np.where(_BY_DOUBT[one] >= _BY_DOUBT[other], one, other))
+
+
 class Resampler:
     """Takes values at increasing times (T,) s to other times (N,) s inside them: straight between two neighbours.
 
@@ -55,9 +60,9 @@ class Resampler:
     def sources(self, source: SourceArray) -> SourceArray:
         """Return the masks (N, ...) of ``hand_pose`` Source of (T, ...)."""
         before, after = source[self.before], source[self.after]
-        worse = np.where(_BY_DOUBT[before] >= _BY_DOUBT[after], before, after)
-        gap = self.in_gap.reshape(-1, *[1] * (source.ndim - 1)) & (worse == Source.OBSERVED)
-        return np.where(gap, Source.INTERPOLATED, worse).astype(np.uint8)
+        between = worse(before, after)
+        gap = self.in_gap.reshape(-1, *[1] * (source.ndim - 1)) & (between == Source.OBSERVED)
+        return np.where(gap, Source.INTERPOLATED, between).astype(np.uint8)
 
     def poses(self, poses: FloatArray) -> FloatArray:
         """Return poses (N, 7), position and quaternion xyzw, of (T, 7), along the shortest turn; NaN where a neighbour is."""

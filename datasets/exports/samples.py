@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bodydouble.datasets.episode import Episode
 from bodydouble.datasets.exports.export_settings import ActionKind, ExportSettings, Frame, StateKind
-from bodydouble.datasets.exports.resampling import Resampler, filled, nearest_frames, steady_times
+from bodydouble.datasets.exports.resampling import Resampler, filled, nearest_frames, steady_times, worse
 from bodydouble.datasets.images import Image
 from bodydouble.datasets.segments import texts_at
 from bodydouble.errors import DataError, UnknownNameError, UsageError
@@ -126,7 +126,8 @@ def _state(episode: Episode, resampler: Resampler, joints: list[int], kind: Stat
     if kind == "positions+velocities":
         rates = np.diff(values, axis=0) / np.diff(resampler.at_s)[:, None]
         values = np.concatenate([values, np.concatenate([rates[:1], rates]) if len(rates) else np.zeros_like(values)], axis=1)
-        source = np.concatenate([source, source], axis=1)
+        both = worse(source[1:], source[:-1])
+        source = np.concatenate([source, np.concatenate([both[:1], both]) if len(both) else source], axis=1)
     return _signal(signal_names(names, kind, ()), values, source)
 
 
@@ -137,8 +138,10 @@ def _action(episode: Episode, resampler: Resampler, joints: list[int], kind: Act
     trajectory = episode.trajectory
     names = tuple(trajectory.joint_names[row] for row in joints)
     now = resampler.values(trajectory.positions[:, joints])
-    source = _next(resampler.sources(trajectory.joint_source[:, joints]))
-    return _signal(names, _next(now) - now if kind == "delta" else _next(now), source)
+    source = resampler.sources(trajectory.joint_source[:, joints])
+    if kind == "delta":
+        return _signal(names, _next(now) - now, worse(_next(source), source))
+    return _signal(names, _next(now), _next(source))
 
 
 def _next(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -150,3 +150,35 @@ def test_an_output_that_is_there_is_kept_unless_asked(episodes, tmp_path):
     shutil.copy(episodes[0], tmp_path / "thesis" / "years.h5")
     assert "is no export" in run("export", "motion", episodes[1], "-o", tmp_path / "thesis", "--force", code=2).stderr
     assert (tmp_path / "thesis" / "years.h5").exists()
+
+
+def test_no_input_is_written_over_even_when_asked(episodes, tmp_path):
+    before = episodes[0].read_bytes()
+    assert "it would be lost" in run("export", "robomimic", episodes[0], "-o", episodes[0], "--force", code=2).stderr
+    assert "is no export" in run("export", "robomimic", episodes[1], "-o", episodes[0], "--force", code=2).stderr
+    assert episodes[0].read_bytes() == before
+    run("export", "motion", episodes[1], "-o", tmp_path / "out")
+    inside = shutil.copy(episodes[0], tmp_path / "out" / "in.h5")
+    assert "it would be lost" in run("export", "motion", inside, "-o", tmp_path / "out", "--force", code=2).stderr
+    assert Path(inside).read_bytes() == before
+
+
+def test_deleting_through_a_link_leaves_nothing_behind_it(episodes, tmp_path):
+    run("export", "motion", *episodes, "-o", tmp_path / "real")
+    (tmp_path / "link").symlink_to("real", target_is_directory=True)
+    run("dataset", "delete", tmp_path / "link", "a.h5")
+    assert (tmp_path / "link").is_symlink()
+    assert "a.h5" not in (tmp_path / "real" / "bodydouble_export.json").read_text()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_an_episode_whose_name_is_no_unicode_is_exported(episodes, tmp_path):
+    odd = tmp_path / os.fsdecode(b"take\xff.h5")
+    episodes[0].rename(odd)
+    run("export", "motion", odd, "-o", tmp_path / "out")
+    assert json.loads(run("dataset", "show", tmp_path / "out", "--json").stdout)["episodes"][0]["file"] == "take\\xff.h5"
+
+
+def test_a_full_folder_for_temporary_files_is_not_the_episodes_fault(episodes, tmp_path):
+    refused = run("export", "motion", episodes[0], "-o", tmp_path / "out", code=1, limit=100)
+    assert "No space left" in refused.stderr

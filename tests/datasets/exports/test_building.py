@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bodydouble.datasets.exports.building import INDEX, building_export, read_index, write_index
+from bodydouble.datasets.exports.building import INDEX, building_export, finish_replacing, read_index, write_index
 from bodydouble.errors import BodydoubleError, DataError, FileExistsUsageError, UsageError
 
 
@@ -107,3 +107,50 @@ def test_the_index_tells_an_export_from_anything_else(tmp_path):
     (tmp_path / "text.hdf5").write_text("x")
     with pytest.raises(UsageError, match="is no export"):
         read_index(tmp_path / "text.hdf5")
+
+
+def test_a_file_is_replaced_only_where_it_is_an_export(tmp_path):
+    for name, content in {"thesis.hdf5": b"years of work", "episode.h5": b"\x89HDF\r\n\x1a\n"}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UsageError, match="is no export"), building_export(tmp_path / name, folder=False, force=True) as partial:
+            partial.write_text("new")
+        assert (tmp_path / name).read_bytes() == content
+
+
+def test_what_is_read_is_never_written_over(tmp_path):
+    build(tmp_path / "out")
+    episode = tmp_path / "out" / "data" / "episode.h5"
+    episode.write_text("input")
+    (tmp_path / "other").symlink_to(tmp_path / "out", target_is_directory=True)
+    for out, folder in {tmp_path / "out": True, tmp_path / "other": True, episode: False}.items():
+        with (
+            pytest.raises(UsageError, match="which is read; it would be lost"),
+            building_export(out, folder=folder, force=True, inputs=[episode]),
+        ):
+            pass
+    assert episode.read_text() == "input"
+
+
+def test_through_a_link_the_export_itself_is_replaced_and_the_link_stays(tmp_path):
+    build(tmp_path / "out", "old")
+    (tmp_path / "link").symlink_to("out", target_is_directory=True)
+    build(tmp_path / "link", force=True)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "out" / "data" / "a").read_text() == "new"
+    assert sorted(os.listdir(tmp_path)) == ["link", "out"]
+
+
+def test_a_replacement_that_was_killed_half_way_is_ended(tmp_path):
+    build(tmp_path / "out", "old")
+    os.rename(tmp_path / "out", tmp_path / "out.replaced.partial")
+    finish_replacing(tmp_path / "out")  # killed before the new one got its name: the old one comes back
+    assert (tmp_path / "out" / "data" / "a").read_text() == "old"
+    build(tmp_path / "withdrawn", "withdrawn")
+    os.rename(tmp_path / "withdrawn", tmp_path / "out.replaced.partial")
+    finish_replacing(tmp_path / "out")  # killed while the old one was being removed
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_name_that_is_too_long_is_one_sentence(tmp_path):
+    with pytest.raises(UsageError, match="too long"):
+        build(tmp_path / ("x" * 256))

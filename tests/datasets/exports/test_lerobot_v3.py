@@ -251,6 +251,8 @@ def test_a_camera_whose_name_cannot_be_a_folder_is_refused(episodes):
     plan = plan_export("lerobot", episodes, ExportSettings(allow_unconsented=True))
     with pytest.raises(UsageError, match="camera 'head/left' has a '/'"):
         check_camera_names(replace(plan, cameras={"head/left": (64, 48)}))
+    with pytest.raises(UsageError, match="has too long a name"):
+        check_camera_names(replace(plan, cameras={"ö" * 120: (64, 48)}))
 
 
 def test_episodes_whose_numbers_are_others_cannot_go_into_one_dataset(simulated_episode, simulated_images, tmp_path):

@@ -99,3 +99,15 @@ def test_end_effectors_are_the_robots_palms_and_finger_joints(simulated_episode)
     assert action.names == tuple(f"left_hand.{axis}" for axis in ("x", "y", "z", "qx", "qy", "qz", "qw"))
     np.testing.assert_allclose(action.values[:-1], pose[1:])
     assert np.isnan(action.values[-1]).all()
+
+
+def test_what_is_worked_out_of_two_frames_is_known_as_the_worse_of_them(simulated_episode):
+    episode = simulated_episode()
+    source = episode.trajectory.joint_source.copy()
+    source[:, 0] = [Source.INFERRED, Source.OBSERVED, Source.OBSERVED, Source.MISSING]
+    episode = replace(episode, trajectory=replace(episode.trajectory, joint_source=source))
+    delta = take_samples(episode, ExportSettings(action="delta"), 60.0, ())
+    assert delta.action.source[:, 0].tolist() == [Source.INFERRED, Source.OBSERVED, Source.MISSING, Source.MISSING]
+    velocity = take_samples(episode, ExportSettings(state="positions+velocities"), 60.0, ()).state
+    assert velocity.source[:, 3].tolist() == [Source.INFERRED, Source.INFERRED, Source.OBSERVED, Source.MISSING]
+    assert velocity.source[:, 0].tolist() == source[:, 0].tolist()
