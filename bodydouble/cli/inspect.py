@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -55,11 +54,6 @@ def summary(episode: Episode) -> dict[str, Any]:
         "duration_s": episode.duration_s,
         "cameras": list(episode.cameras),
         "grade": episode.grade,
-        "operator": episode.recording.operator,
-        "consent": dataclasses.asdict(episode.recording.consent),
-        "licence": episode.recording.licence,
-        "privacy": episode.recording.privacy,
-        "segments": [dataclasses.asdict(segment) for segment in episode.segments],
         "masks": masks(episode),
         "quality": {name: gate.as_dict() for name, gate in episode.quality.items()},
         "provenance": dict(episode.provenance),

@@ -189,3 +189,18 @@ def listing():
         raise ImportError("initialization failed") from None
 bodydouble.assets.listing = listing
 """
+
+
+def test_an_interruption_while_a_library_executes_text_exits_130_too(tmp_path: Path) -> None:
+    """Python remembers such an interruption and would die of the signal in the end."""
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED_TEXT)
+    done = bodydouble("assets", "list", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 130
+    assert done.stderr == "Stopped. What was finished is kept; the same command goes on from there.\n"
+
+
+INTERRUPTED_TEXT = """import bodydouble.assets
+def listing():
+    exec("import signal; signal.raise_signal(signal.SIGINT)")
+bodydouble.assets.listing = listing
+"""

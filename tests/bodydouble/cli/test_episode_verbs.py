@@ -19,8 +19,7 @@ def test_inspect_json_is_the_object_that_programs_rely_on(written_episode):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert list(found) == [
-        "actuated_joints", "joint_groups", "frames", "rate_hz", "duration_s", "cameras", "grade", "operator", "consent", "licence",
-        "privacy", "segments", "masks", "quality", "provenance",
+        "actuated_joints", "joint_groups", "frames", "rate_hz", "duration_s", "cameras", "grade", "masks", "quality", "provenance",
     ]  # fmt: skip
     assert (found["actuated_joints"], found["frames"], found["grade"]) == (3, 4, "A")
     assert found["rate_hz"] == pytest.approx(60.0)
