@@ -16,6 +16,8 @@ from bodydouble.errors import DataError, FileExistsUsageError, UsageError
 
 INDEX = "bodydouble_export.json"
 """The last file of a folder export; without it a folder is not one."""
+IN_INDEX = ("format", "robot", "joint_names", "rate_hz", "cameras", "settings", "episodes")
+IN_ENTRY = ("identity", "file", "source", "task", "grade", "samples", "observed_pct", "licence", "privacy", "unconsented", "stored")
 
 
 def check_export_may_be_made(out: Path, *, folder: bool, force: bool, inputs: Sequence[Path] = ()) -> None:
@@ -187,10 +189,20 @@ def read_index(export: Path) -> dict[str, Any]:
             with h5py.File(export, "r") as file:
                 text = str(file.attrs[INDEX])
         index = json.loads(text)
-        if not isinstance(index, dict) or not {"format", "episodes"} <= index.keys():
-            raise ValueError("it lacks 'format' or 'episodes'")
-        return index
+        _check_index(index)
+        checked: dict[str, Any] = index
+        return checked
     except (FileNotFoundError, KeyError, OSError):
         raise UsageError(f"{export} is no export of bodydouble: it has no {INDEX}.") from None
     except ValueError as error:
         raise DataError(f"{export}: {INDEX} is damaged ({error}); make the export again.") from None
+
+
+def _check_index(index: Any) -> None:
+    """Check that an index holds what every reader of it takes for granted. Raises: ValueError."""
+    if not isinstance(index, dict) or not isinstance(index.get("episodes"), list) or not isinstance(index.get("settings", {}), dict):
+        raise ValueError("it lacks 'format' or 'episodes'")
+    for what, said, wanted in [("it", index, IN_INDEX), *((f"episode {n}", entry, IN_ENTRY) for n, entry in enumerate(index["episodes"]))]:
+        lacking = [name for name in wanted if not isinstance(said, dict) or name not in said]
+        if lacking:
+            raise ValueError(f"{what} lacks '{lacking[0]}'")

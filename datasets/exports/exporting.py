@@ -159,12 +159,21 @@ def _number_of(index: dict[str, Any], name: str, export_path: Path) -> int:
 
 def _assembled(index: dict[str, Any], kept: Sequence[tuple[Path, Entry]], out: Path, force: bool, progress: Progress) -> dict[str, Any]:
     chosen = export_format(index["format"])
-    plan = plan_of(index)
+    try:
+        plan = plan_of(index)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"the index of {kept[0][0]} is damaged ({error!r}); make the export again.") from None
     with building_export(out, folder=chosen.folder, force=force) as partial:
         writer = chosen.writer(partial, plan)
         entries = []
         for done, (path, entry) in enumerate(kept, 1):
-            entries.append({**entry, "stored": dict(writer.adopt(path, entry))})
+            try:
+                stored = dict(writer.adopt(path, entry))
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(
+                    f"{path}: its index and its files do not go together ({error!r} of {entry['file']}); make the export again."
+                ) from None
+            entries.append({**entry, "stored": stored})
             progress(done, len(kept))
         return _finish(chosen, writer, partial, {**index, "episodes": entries})
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from bodydouble.datasets.episode import Episode
 from bodydouble.datasets.exports.export_plan import EpisodeHeader
 from bodydouble.datasets.exports.samples import CameraSamples, Samples, image_at
-from bodydouble.datasets.images import encode_jpeg
+from bodydouble.datasets.images import encode_jpeg, jpeg_size
 from bodydouble.errors import DataError
 from bodydouble.hand_pose.human_motion import Source
 
@@ -60,7 +60,7 @@ def jpeg_at(episode: Episode, camera: str, samples: CameraSamples, sample: int, 
     frame = int(samples.frame[sample])
     if size == stored and frame >= 0 and episode.images is not None:
         data = episode.images.jpeg(camera, frame)
-        if data is not None:
+        if data is not None and jpeg_size(data, source=f"image {frame} of camera '{camera}'") == size:
             return data
     return encode_jpeg(image_at(episode, camera, samples, sample, size))
 

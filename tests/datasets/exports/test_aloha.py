@@ -267,3 +267,16 @@ def test_an_export_that_lost_a_file_is_not_merged(exported, take, tmp_path):
     with pytest.raises(DataError, match=r"two/episode_0\.hdf5, which the index of .* lists, is not there"):
         merge_exports([tmp_path / "one", tmp_path / "two"], tmp_path / "merged")
     assert not list(tmp_path.glob("merged*"))
+
+
+def test_an_image_of_another_size_than_its_episode_says_is_brought_to_that(simulated_episode, tmp_path, simulated_images):
+    from bodydouble.datasets import read_episode, write_episode
+    from bodydouble.datasets.exports.hdf5_export import jpeg_at
+    from bodydouble.datasets.exports.samples import CameraSamples
+    from bodydouble.datasets.images import jpeg_size
+
+    episode = simulated_episode()
+    write_episode(tmp_path / "a.h5", episode, images=simulated_images(episode))
+    episode = read_episode(tmp_path / "a.h5")
+    of_camera = CameraSamples(np.array([0]), np.array([True]), np.array([0.0]))
+    assert jpeg_size(jpeg_at(episode, "wide", of_camera, 0, (80, 45), (80, 45))) == (80, 45)

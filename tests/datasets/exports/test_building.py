@@ -13,13 +13,15 @@ import pytest
 from bodydouble.datasets.exports.building import INDEX, building_export, finish_replacing, read_index, write_index
 from bodydouble.errors import BodydoubleError, DataError, FileExistsUsageError, UsageError
 
+EMPTY = {"format": "test", "robot": "r", "joint_names": [], "rate_hz": 30.0, "cameras": {}, "settings": {}, "episodes": []}
+
 
 def build(out: Path, text: str = "new", *, force: bool = False) -> None:
     with building_export(out, folder=True, force=force) as partial:
         (partial / "data").mkdir()
         (partial / "data" / "a").write_text(text)
         assert not out.exists() or force
-        write_index(partial, {"format": "test", "episodes": []})
+        write_index(partial, EMPTY)
 
 
 def test_nothing_is_under_the_final_name_before_the_end(tmp_path):
@@ -60,7 +62,7 @@ def test_two_exports_to_one_folder_do_not_mix(tmp_path):
         with pytest.raises(UsageError, match="another process is writing"), building_export(tmp_path / "out", folder=True):
             pass
         (partial / "a").write_text("first")
-        write_index(partial, {"format": "test", "episodes": []})
+        write_index(partial, EMPTY)
     assert (tmp_path / "out" / "a").read_text() == "first"
 
 
@@ -154,3 +156,21 @@ def test_a_replacement_that_was_killed_half_way_is_ended(tmp_path):
 def test_a_name_that_is_too_long_is_one_sentence(tmp_path):
     with pytest.raises(UsageError, match="too long"):
         build(tmp_path / ("x" * 256))
+
+
+@pytest.mark.parametrize(
+    ("edited", "said"),
+    [
+        ({"episodes": 5}, "lacks 'format' or 'episodes'"),
+        ({"episodes": [{"file": "a.h5"}]}, "episode 0 lacks 'identity'"),
+        ({"episodes": [5]}, "episode 0"),
+    ],
+)
+def test_an_index_that_somebody_edited_is_one_sentence(tmp_path, edited, said):
+    build(tmp_path / "out")
+    write_index(tmp_path / "out", {**EMPTY, **edited})
+    with pytest.raises(DataError, match=said):
+        read_index(tmp_path / "out")
+    write_index(tmp_path / "out", {name: value for name, value in EMPTY.items() if name != "robot"})
+    with pytest.raises(DataError, match="it lacks 'robot'"):
+        read_index(tmp_path / "out")
