@@ -31,7 +31,7 @@ def check_export_may_be_made(out: Path, *, folder: bool, force: bool, inputs: Se
             there = Path(os.path.realpath(path))
             if there == real or (real in there.parents and force):
                 raise UsageError(
-                    f"{out} {'is' if there == real else 'holds'} {path}, which is read; it would be lost. Choose another output with -o."
+                    f"{out} {'is itself an input' if there == real else f'holds the input {path}'}; it would be lost. Choose another output with -o."
                 )
         if not real.exists() or (folder and real.is_dir() and not any(real.iterdir())):
             return
