@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from bodydouble.check import Check
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -19,13 +24,12 @@ def validate(
 
     Example: bodydouble validate demo/episode.h5
     """
-    from bodydouble.datasets import validate_episode
     from bodydouble.errors import UsageError
 
     missing = [str(path) for path in files if not path.is_file()]
     if missing:
         raise UsageError(f"{', '.join(missing)}: no such file; episode files (.h5) were expected.")
-    results = {path: validate_episode(path) for path in files}
+    results = dict(zip(files, _checks(files), strict=True))
     valid = {path: all(check.verdict != "FAIL" for check in checks) for path, checks in results.items()}
     if as_json:
         episodes = [{"file": str(path), "valid": valid[path], "checks": [c.as_dict() for c in checks]} for path, checks in results.items()]
@@ -34,6 +38,34 @@ def validate(
         _print(results, valid)
     if not all(valid.values()):
         raise typer.Exit(1)
+
+
+def _checks(files: list[Path]) -> Iterator[list[Check]]:
+    """Check each file in another process: HDF5 can crash on one that is badly damaged, and the others are to be checked all the same."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    from bodydouble.check import Check
+    from bodydouble.datasets import validate_episode
+
+    remaining = list(files)
+    while remaining:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
+            while remaining:
+                path = remaining.pop(0)
+                try:
+                    yield pool.submit(validate_episode, path).result()
+                except BrokenProcessPool:
+                    yield [
+                        Check(
+                            "file",
+                            "FAIL",
+                            "reading it crashes HDF5: it is damaged",
+                            "Copy it again, or make it again with `bodydouble process`.",
+                        )
+                    ]
+                    break
 
 
 def _print(results: dict[Path, list], valid: dict[Path, bool]) -> None:  # type: ignore[type-arg]

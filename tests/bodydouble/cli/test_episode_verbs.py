@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -91,3 +92,27 @@ def test_help_ends_in_an_example(verb):
     done = bodydouble(verb, "--help")
     assert done.returncode == 0
     assert f"Example: bodydouble {verb}" in done.stdout
+
+
+CRASHES = """import bodydouble.datasets, os, signal
+check = bodydouble.datasets.validate_episode
+def crash(path):
+    if path.name == "bad.h5":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return check(path)
+bodydouble.datasets.validate_episode = crash
+"""
+
+
+def test_a_file_that_crashes_hdf5_fails_and_the_others_are_checked(written_episode, tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "sitecustomize.py").write_text(CRASHES)
+    (tmp_path / "bad.h5").write_bytes(written_episode.read_bytes())
+    command = [sys.executable, "-m", "bodydouble", "validate", str(tmp_path / "bad.h5"), str(written_episode), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path / "code")})
+    assert done.returncode == 1, done.stderr
+    bad, good = json.loads(done.stdout)["episodes"]
+    assert not bad["valid"]
+    assert "crashes HDF5" in bad["checks"][0]["found"]
+    assert good["valid"]
+    assert "Traceback" not in done.stderr
