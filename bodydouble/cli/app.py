@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib
 import io
 import os
 import signal
 import sys
-from contextlib import suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -120,7 +118,7 @@ def main() -> None:
         # Once somebody wanted it to stop, whatever else went wrong came of that: libraries turn the interruption into errors of their own.
         if came or isinstance(error, (Stopped, KeyboardInterrupt)):
             typer.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)
-            _leave(128 + (came[0] if came else signal.SIGINT))
+            sys.exit(128 + (came[0] if came else signal.SIGINT))
         if isinstance(error, BodydoubleError):
             _tell(str(error))
             sys.exit(error.exit_code)
@@ -130,16 +128,6 @@ def main() -> None:
             _tell(_unforeseen(error))
         _drop_stdout()
         sys.exit(1)
-
-
-def _leave(code: int) -> NoReturn:
-    """End with ``code`` after an interruption. `sys.exit` would not do: where Ctrl-C came while a text was being executed, as libraries do when they are
-    imported, Python remembers it and dies of the signal in the end, whatever it was told to exit with."""
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(code)
 
 
 def _stop_in_order() -> list[int]:
