@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from bodydouble.calibration.transform import invert, pose_from
 from bodydouble.hand_pose.human_motion import HumanMotion
+from bodydouble.retarget.retargeting import continuous
 from bodydouble.retarget.robot import Robot
 from bodydouble.retarget.trajectory import RobotTrajectory
 
@@ -57,27 +59,17 @@ def _in_all_frames(world: Mapping[str, FloatArray], T_world_base: FloatArray) ->
             continue
         for part, T_world_part in world.items():
             if part != name:
-                T = T_world_part if T_world_frame is None else inverse(T_world_frame) @ T_world_part
+                T = T_world_part if T_world_frame is None else invert(T_world_frame) @ T_world_part
                 found[f"T_{name}_{part}"] = pose_vectors(T)
     return found
-
-
-def inverse(T: FloatArray) -> FloatArray:
-    """Return the inverses of rigid transforms (..., 4, 4)."""
-    back = T.copy()
-    back[..., :3, :3] = np.swapaxes(T[..., :3, :3], -1, -2)
-    back[..., :3, 3] = -np.einsum("...ij,...j->...i", back[..., :3, :3], T[..., :3, 3])
-    return back
 
 
 def matrices(poses: FloatArray) -> FloatArray:
     """Return rigid transforms (T, 4, 4) of poses (T, 7) with quaternions xyzw; NaN stays NaN."""
     T = np.full((len(poses), 4, 4), np.nan)
     known = np.isfinite(poses).all(axis=1)
-    T[known] = np.eye(4)
-    T[known, :3, 3] = poses[known, :3]
     if known.any():
-        T[known, :3, :3] = Rotation.from_quat(poses[known, 3:]).as_matrix()
+        T[known] = pose_from(Rotation.from_quat(poses[known, 3:]).as_matrix(), poses[known, :3])
     return T
 
 
@@ -87,7 +79,5 @@ def pose_vectors(T: FloatArray) -> FloatArray:
     known = np.isfinite(T).all(axis=(1, 2))
     poses[known, :3] = T[known, :3, 3]
     if known.any():
-        quaternions = Rotation.from_matrix(T[known, :3, :3]).as_quat()
-        turned = np.sum(quaternions[1:] * quaternions[:-1], axis=1) < 0
-        poses[known, 3:] = quaternions * np.concatenate([[1.0], np.where(np.cumsum(turned) % 2, -1.0, 1.0)])[:, None]
+        poses[known, 3:] = continuous(Rotation.from_matrix(T[known, :3, :3]).as_quat())
     return poses

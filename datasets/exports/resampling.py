@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation, Slerp
 
 from bodydouble.hand_pose.human_motion import Source
+from bodydouble.retarget.retargeting import continuous
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -79,16 +80,8 @@ class Resampler:
                 resampled[good, 3:] = slerp(self.at_s[good]).as_quat()
             else:
                 resampled[good, 3:] = turned.as_quat()
-            resampled[:, 3:] = _near_signs(resampled[:, 3:])
+            resampled[good, 3:] = continuous(resampled[good, 3:])
         return resampled
-
-
-def _near_signs(quaternions: FloatArray) -> FloatArray:
-    known = np.flatnonzero(np.isfinite(quaternions).all(axis=1))
-    turned = np.sum(quaternions[known][1:] * quaternions[known][:-1], axis=1) < 0
-    signs = np.ones(len(quaternions))
-    signs[known[1:]] = np.where(np.cumsum(turned) % 2, -1.0, 1.0)
-    return np.asarray(quaternions * signs[:, None])
 
 
 def nearest_frames(capture_times_s: FloatArray, at_s: FloatArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from bodydouble.calibration.transform import invert
 from bodydouble.check import Check
-from bodydouble.datasets.hand_head_poses import inverse
 from bodydouble.datasets.validation.camera_lag import camera_lag
 from bodydouble.datasets.validation.image_lag import image_lag
 from bodydouble.datasets.validation.lag_search import Lag
@@ -68,6 +68,6 @@ def _images(episode: OpenedEpisode) -> Iterator[tuple[str, str, Lag]]:
 def _robot(episode: OpenedEpisode) -> Iterator[tuple[str, str, Lag]]:
     hands = hands_of_robot(episode)
     if hands is not None and {"pelvis", "left_hand", "right_hand"} <= set(episode.motion.link_names):
-        from_pelvis = inverse(episode.motion.link("pelvis"))
+        from_pelvis = invert(episode.motion.link("pelvis"))
         seen = [(from_pelvis @ episode.motion.link(f"{side}_hand"))[:, :3, 3] for side in SIDES]
         yield "robot_lag_ms", "hands of the robot are, against the person's,", robot_lag(episode.times_s, hands, np.stack(seen))
