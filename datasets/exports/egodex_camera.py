@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ import numpy.typing as npt
 
 from bodydouble.datasets.episode import Episode
 from bodydouble.datasets.exports.samples import CameraSamples, image_at
-from bodydouble.datasets.exports.video_export import CODEC_CHOICES, exported_size
+from bodydouble.datasets.exports.video_export import encode_frames, exported_size
 from bodydouble.datasets.images import Image
-from bodydouble.errors import DataError, MissingDependencyError, UsageError
+from bodydouble.errors import UsageError
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -99,36 +98,20 @@ def encode_view(
 
     Raises: DataError for a size that the codec cannot hold; MissingDependencyError where the encoder is missing.
     """
+    frames = _view_frames(view, episode, camera, samples)
+    encode_frames(frames, camera, view.size, path, rate_hz, "h264", step, other_codec=False)
+
+
+def _view_frames(view: PinholeView, episode: Episode, camera: str, samples: CameraSamples) -> Iterator[Any]:
+    """Give one frame (yuv420p) a sample."""
     import av
     from av.video.reformatter import ColorRange, Colorspace
 
-    choice = CODEC_CHOICES["h264"]
     width, height = exported_size(view.size)
-    try:
-        with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-            stream: Any = container.add_stream(choice.encoder, rate=rate_hz, options=dict(choice.options))
-            stream.width, stream.height, stream.pix_fmt, stream.time_base = width, height, "yuv420p", Fraction(1, rate_hz)
-            context = stream.codec_context
-            context.thread_count = 1  # the bytes shall not depend on the number of processors
-            context.colorspace, context.color_range = Colorspace.ITU601, ColorRange.MPEG
-            drawn: tuple[int, Any] = (-2, None)
-            for sample, index in enumerate(samples.frame.tolist()):
-                if index != drawn[0]:
-                    image = view.image(episode, camera, samples, sample)[:height, :width]
-                    rgb: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-                    drawn = index, rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG)
-                frame = drawn[1]
-                frame.pts, frame.time_base = sample, Fraction(1, rate_hz)
-                container.mux(stream.encode(frame))
-                step(sample + 1)
-            container.mux(stream.encode())
-    except av.codec.codec.UnknownCodecError:
-        raise MissingDependencyError(
-            f"this build of PyAV (av {av.__version__}) has no encoder {choice.encoder}. Install the wheel from PyPI (pip install --upgrade av)."
-        ) from None
-    except av.error.FFmpegError as error:
-        if isinstance(error, OSError):  # a full disk, say, which the caller words
-            raise
-        raise DataError(
-            f"camera '{camera}' cannot be encoded at {width}x{height} px ({error.strerror}); choose another --image-size."
-        ) from None
+    drawn: tuple[int, Any] = (-2, None)
+    for sample, index in enumerate(samples.frame.tolist()):
+        if index != drawn[0]:
+            image = view.image(episode, camera, samples, sample)[:height, :width]
+            rgb: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            drawn = index, rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG)
+        yield drawn[1]

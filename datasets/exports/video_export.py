@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -143,37 +143,50 @@ def encode_camera(
     counted: Callable[[int], None] = lambda frame: None,
 ) -> ImageHistogram:  # fmt: skip
     """Write the video of one camera and return the histogram of its images; ``counted`` is told how many frames are done. Raises: as ``encode_cameras``."""
+    histogram = ImageHistogram()
+    encode_frames(_video_frames(episode, camera, samples, size, histogram), camera, size, path, rate_hz, codec, counted)
+    return histogram
+
+
+def encode_frames(
+    frames: Iterable[Any], camera: str, size: tuple[int, int], path: Path, rate_hz: int, codec: Codec,
+    counted: Callable[[int], None] = lambda frame: None, *, other_codec: bool = True,
+) -> None:  # fmt: skip
+    """Write frames (yuv420p, of ``exported_size``) as a video, frame k at k / ``rate_hz`` s; ``other_codec``: whether an error may suggest one.
+
+    Raises: as ``encode_cameras``.
+    """
     import av
 
     choice = CODEC_CHOICES[codec]
     os.environ.setdefault("SVT_LOG", "1")  # else it writes its settings to the terminal for every video
     path.parent.mkdir(parents=True, exist_ok=True)
     width, height = exported_size(size)
-    histogram = ImageHistogram()
     try:
         with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
             stream: Any = container.add_stream(choice.encoder, rate=rate_hz, options=dict(choice.options))
             stream.width, stream.height, stream.pix_fmt, stream.time_base = width, height, "yuv420p", Fraction(1, rate_hz)
             context = stream.codec_context
-            context.thread_count, context.colorspace, context.color_range = 1, _BT601, _LIMITED
-            for number, frame in enumerate(_video_frames(episode, camera, samples, size, histogram)):
+            context.thread_count = 1  # the bytes shall not depend on the number of processors
+            context.colorspace, context.color_range = _BT601, _LIMITED
+            for number, frame in enumerate(frames):
                 frame.pts, frame.time_base = number, Fraction(1, rate_hz)
                 frame.pict_type = 0  # the JPEG decoder says "intra", which the encoder would obey
                 container.mux(stream.encode(frame))
                 counted(number + 1)
             container.mux(stream.encode())
     except av.codec.codec.UnknownCodecError:
+        choose = f", or choose --codec {'av1' if codec == 'h264' else 'h264'}" if other_codec else ""
         raise MissingDependencyError(
-            f"this build of PyAV (av {av.__version__}) has no encoder {choice.encoder}. Install the wheel from PyPI (pip install --upgrade av), "
-            f"or choose --codec {'av1' if codec == 'h264' else 'h264'}."
+            f"this build of PyAV (av {av.__version__}) has no encoder {choice.encoder}. Install the wheel from PyPI (pip install --upgrade av){choose}."
         ) from None
     except av.error.FFmpegError as error:
         if isinstance(error, OSError):  # a full disk, say, which the caller words
             raise
+        choose = " or --codec" if other_codec else ""
         raise DataError(
-            f"camera '{camera}' cannot be encoded as {codec} at {width}x{height} px ({error.strerror}); choose another --image-size or --codec."
+            f"camera '{camera}' cannot be encoded as {codec} at {width}x{height} px ({error.strerror}); choose another --image-size{choose}."
         ) from None
-    return histogram
 
 
 def _video_frames(episode: Episode, camera: str, samples: CameraSamples, size: tuple[int, int], histogram: ImageHistogram) -> Iterator[Any]:
